@@ -1,0 +1,1 @@
+"""OpenPhone, now named Quo."""

@@ -1,0 +1,1 @@
+"""Messaging's business logic."""

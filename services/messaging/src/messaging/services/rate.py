@@ -1,0 +1,101 @@
+"""The one limit for all calls of the provider key, by all workers: a row that says when the next call may leave."""
+
+import asyncio
+import hashlib
+import time
+from typing import Any
+
+from shared.database import Begin
+from sqlalchemy import TextClause, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from messaging.settings import MessagingSettings
+
+LEAD_SECONDS = 0.3
+"""A slot lies at least this far ahead, so that the intent can commit before it."""
+NEAR_SECONDS = 1.0
+"""Nobody reserves further ahead than this: who holds a far slot would wait for it with stale checks."""
+LATE_SECONDS = 0.06
+"""A slot missed by more is forfeited: catching up would put two slots' calls into one second."""
+READ_PATIENCE_SECONDS = 5.0
+
+_RESERVE = text(
+    "INSERT INTO provider_rate AS r (key, next_at)"
+    " VALUES (:key, clock_timestamp() + make_interval(secs => CAST(:lead AS float8) + CAST(:width AS float8)))"
+    " ON CONFLICT (key) DO UPDATE SET next_at ="
+    " greatest(r.next_at, clock_timestamp() + make_interval(secs => CAST(:lead AS float8)))"
+    " + make_interval(secs => CAST(:width AS float8))"
+    " WHERE r.next_at <= clock_timestamp() + make_interval(secs => CAST(:near AS float8))"
+    " RETURNING extract(epoch FROM r.next_at - clock_timestamp()) - CAST(:width AS float8)"
+)
+_TAKE_IF_FREE = text(
+    "INSERT INTO provider_rate AS r (key, next_at)"
+    " VALUES (:key, clock_timestamp() + make_interval(secs => CAST(:width AS float8)))"
+    " ON CONFLICT (key) DO UPDATE SET next_at = clock_timestamp() + make_interval(secs => CAST(:width AS float8))"
+    " WHERE r.next_at <= clock_timestamp() RETURNING 1"
+)
+_BACK_OFF = text(
+    "UPDATE provider_rate"
+    " SET next_at = greatest(next_at, clock_timestamp() + make_interval(secs => CAST(:seconds AS float8)))"
+    " WHERE key = :key RETURNING 1"
+)
+
+
+class RateLimiter:
+    """Hands out slots: monotonic instants at which one call may leave. Sends go first; reads wait for a gap."""
+
+    def __init__(self, begin: Begin, settings: MessagingSettings) -> None:
+        self._begin = begin
+        self._rate = settings.rate_per_second
+        self._key = hashlib.sha256(settings.openphone_api_key.get_secret_value().encode()).hexdigest()[:16]
+
+    @property
+    def allowance(self) -> int | None:
+        """Slots of one second; None where nothing limits."""
+        return max(1, int(self._rate)) if self._rate else None
+
+    async def reserve(self, count: int) -> list[float]:
+        """The next `count` slots, evenly spaced; none while the next free one is not near."""
+        if not self._rate:
+            return [0.0] * count
+        interval = 1 / self._rate
+        ahead, asked_at = await self._execute(_RESERVE, lead=LEAD_SECONDS, near=NEAR_SECONDS, width=count * interval)
+        if ahead is None:
+            return []
+        first = asked_at + float(ahead)
+        return [first + i * interval for i in range(count)]
+
+    async def wait(self, slot: float) -> bool:
+        """Sleep until the slot; False where it was missed, and with it the right to call."""
+        if not self._rate:
+            return True
+        await asyncio.sleep(max(0.0, slot - time.monotonic()))
+        return time.monotonic() <= slot + LATE_SECONDS
+
+    async def for_read(self) -> None:
+        """Wait for a moment that no send has reserved; after some patience take a slot like a send."""
+        if not self._rate:
+            return
+        patient_until = time.monotonic() + READ_PATIENCE_SECONDS
+        while True:
+            taken, _ = await self._execute(_TAKE_IF_FREE, width=1 / self._rate)
+            if taken or (time.monotonic() > patient_until and await self._waited_for_a_slot()):
+                return
+            await asyncio.sleep(0.5 / self._rate)
+
+    async def _waited_for_a_slot(self) -> bool:
+        slots = await self.reserve(1)
+        return bool(slots) and await self.wait(slots[0])
+
+    async def back_off(self, seconds: float) -> None:
+        """The provider counts too many: nobody calls for a while."""
+        if self._rate:
+            await self._execute(_BACK_OFF, seconds=seconds)
+
+    async def _execute(self, statement: TextClause, **values: float) -> tuple[Any, float]:
+        """The statement's value, and the monotonic instant at which it came: commits take a varying while."""
+        async with self._begin() as tx:
+            session = await tx.aget(AsyncSession)
+            result = await session.execute(statement, {"key": self._key, **values})
+            at = time.monotonic()
+            return result.scalar_one_or_none(), at
