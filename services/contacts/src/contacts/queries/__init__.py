@@ -1,0 +1,1 @@
+"""Reads: SQL in, views out."""

@@ -1,0 +1,1 @@
+"""The HTTP interface of contacts: one file per resource."""
