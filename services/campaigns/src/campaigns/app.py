@@ -1,0 +1,19 @@
+"""The HTTP application."""
+
+import svcs
+from fastapi import FastAPI
+from shared.http import build_app
+
+from campaigns.routes import audiences, campaigns, results, templates
+from campaigns.settings import Settings
+
+
+def create_app(registry: svcs.Registry, settings: Settings) -> FastAPI:
+    return build_app(
+        registry,
+        settings=settings,
+        title="Campaigns",
+        audience="campaigns",
+        description="Audiences, pacing, outcomes.",
+        routers=[campaigns.router, audiences.router, results.router, templates.router],
+    )

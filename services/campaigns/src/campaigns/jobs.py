@@ -1,0 +1,14 @@
+"""The periodic work of the worker."""
+
+from datetime import timedelta
+
+from shared.jobs import Job
+
+from campaigns.services.audiences import AUDIENCE_CHANNEL, AudienceBuilder
+from campaigns.services.lifecycle import PLAN_CHANNEL
+from campaigns.services.planning import Planner
+
+JOBS = (
+    Job("planner", Planner, every=timedelta(seconds=1), wake_on=PLAN_CHANNEL),
+    Job("audience-builder", AudienceBuilder, every=timedelta(seconds=5), wake_on=AUDIENCE_CHANNEL),
+)
