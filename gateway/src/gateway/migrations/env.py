@@ -1,0 +1,7 @@
+"""Alembic's entry point."""
+
+from shared.migrations import run
+
+from gateway.models import Base
+
+run(Base.metadata)

@@ -1,0 +1,1 @@
+"""Business logic: classes whose dependencies are injected."""
