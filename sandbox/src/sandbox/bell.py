@@ -1,0 +1,36 @@
+"""Tells the jobs that something may have become due, so that they sleep instead of looking all the time."""
+
+import asyncio
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+
+class Bell:
+    """Rung by whatever makes work: a change over HTTP, and a job that leads to work for another."""
+
+    def __init__(self) -> None:
+        self._listeners: list[asyncio.Event] = []
+
+    def listener(self) -> asyncio.Event:
+        """An event that is set at each ring; its owner clears it."""
+        self._listeners.append(asyncio.Event())
+        return self._listeners[-1]
+
+    def ring(self) -> None:
+        for listener in self._listeners:
+            listener.set()
+
+
+class RingsAtChanges:
+    """Rings once a request that may change something was answered: texts that come in, a clock that is moved."""
+
+    def __init__(self, app: ASGIApp, bell: Bell) -> None:
+        self._app = app
+        self._bell = bell
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            if scope["type"] == "http" and scope["method"] != "GET":
+                self._bell.ring()

@@ -1,0 +1,74 @@
+"""The composition root of the sandbox."""
+
+import svcs
+from shared.database import Begin, UnitOfWork
+from shared.registry import Registry, base_registry
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from sandbox.bell import Bell
+from sandbox.description import Description, load_description
+from sandbox.rate_limit import RateLimiter
+from sandbox.services.delivery import DeliveryClients, DeliveryProcess
+from sandbox.services.events import EventService
+from sandbox.services.inbound import InboundService
+from sandbox.services.processes import AnnounceProcess, ReplyProcess, TallyProcess
+from sandbox.services.sending import SendingService
+from sandbox.services.webhooks import WebhookService
+from sandbox.services.workspace import WorkspaceCache, WorkspaceService
+from sandbox.settings import SandboxSettings
+from sandbox.workspace import Workspace
+
+
+def build_registry(settings: SandboxSettings) -> Registry:
+    registry = base_registry(settings, name="sandbox")
+    registry.register_value(Description, load_description())
+    registry.register_value(Bell, Bell())
+    registry.register_value(RateLimiter, RateLimiter())
+    registry.register_value(WorkspaceCache, WorkspaceCache())
+    _register_transactional(registry)
+    _register_processes(registry, settings)
+    return registry
+
+
+def _register_transactional(registry: Registry) -> None:
+    async def workspace(c: svcs.Container) -> Workspace:
+        return await c.get(WorkspaceCache).current(await c.aget(AsyncSession))
+
+    async def events(c: svcs.Container) -> EventService:
+        return EventService(c.get(UnitOfWork), await c.aget(Workspace))
+
+    async def sending(c: svcs.Container) -> SendingService:
+        return SendingService(c.get(UnitOfWork), await c.aget(Workspace))
+
+    async def inbound(c: svcs.Container) -> InboundService:
+        return InboundService(
+            c.get(UnitOfWork),
+            await c.aget(Workspace),
+            await c.aget(EventService),
+            await c.aget(SendingService),
+        )
+
+    async def webhooks(c: svcs.Container) -> WebhookService:
+        return WebhookService(c.get(UnitOfWork), await c.aget(Workspace), await c.aget(EventService))
+
+    registry.register_factory(Workspace, workspace)
+    registry.register_factory(EventService, events)
+    registry.register_factory(SendingService, sending)
+    registry.register_factory(InboundService, inbound)
+    registry.register_factory(WebhookService, webhooks)
+    registry.provide(
+        WorkspaceService,
+        lambda c: WorkspaceService(c.get(UnitOfWork), c.get(SandboxSettings)),
+    )
+
+
+def _register_processes(registry: Registry, settings: SandboxSettings) -> None:
+    clients = DeliveryClients(settings)
+    registry.register_value(DeliveryClients, clients, on_registry_close=clients.close)
+    registry.provide(AnnounceProcess, lambda c: AnnounceProcess(c.get(Begin)))
+    registry.provide(ReplyProcess, lambda c: ReplyProcess(c.get(Begin)))
+    registry.provide(TallyProcess, lambda c: TallyProcess(c.get(Begin), c.get(RateLimiter)))
+    registry.provide(
+        DeliveryProcess,
+        lambda c: DeliveryProcess(c.get(Begin), clients, settings),
+    )

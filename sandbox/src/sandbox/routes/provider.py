@@ -1,0 +1,41 @@
+"""The provider's surface as one router: every operation of the description, and its way of saying 404."""
+
+from html import escape
+
+from fastapi import APIRouter, FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from sandbox.description import load_description
+from sandbox.routes import conversations, directory, messages, webhooks
+from sandbox.routes.edge import edges
+
+RESOURCES = (conversations, directory, messages, webhooks)
+"""Importing them registers their handlers."""
+
+OWN_PATHS = ("/sandbox/", "/internal/", "/livez", "/readyz", "/metrics", "/openapi.json")
+
+
+def provider_router() -> APIRouter:
+    router = APIRouter()
+    for path, method, edge in edges(load_description()):
+        router.add_route(path, edge.__call__, methods=[method], include_in_schema=False)
+    return router
+
+
+def install_html_not_found(app: FastAPI) -> None:
+    """Unknown routes of the provider answer an HTML page, as its server does; our own keep problem+json."""
+    shared_handler = app.exception_handlers[HTTPException]
+
+    async def answer(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class only
+        path = request.url.path
+        if error.status_code in (404, 405) and not path.startswith(OWN_PATHS):
+            page = f"<!DOCTYPE html>\n<html><body><pre>Cannot {request.method} {escape(path)}</pre></body></html>\n"
+            return HTMLResponse(page, 404)
+        response = await shared_handler(request, error)  # type: ignore[misc]
+        assert isinstance(response, Response)  # noqa: S101 - what every handler of ours returns
+        return response
+
+    app.add_exception_handler(HTTPException, answer)
