@@ -1,0 +1,1 @@
+"""The figures of the whole system on this machine: `make bench`."""

@@ -1,0 +1,51 @@
+"""Generated requests against every HTTP boundary: no 5xx, and no answer that its document does not promise."""
+
+from schemathesis import Case
+
+from contract.boundaries import DOCUMENTS, PROVIDER_DESCRIPTION, Boundary
+from contract.fuzzing import FUZZED, description, hold, unsupported_method
+
+CONTACTS = description(DOCUMENTS["contacts"])
+CAMPAIGNS = description(DOCUMENTS["campaigns"])
+MESSAGING = description(DOCUMENTS["messaging"])
+# A stream is an answer that does not end.
+GATEWAY = description(DOCUMENTS["gateway"], without="^/api/v1/stream$")
+SANDBOX = description(DOCUMENTS["sandbox"])
+OPENPHONE = description(PROVIDER_DESCRIPTION)
+
+
+@CONTACTS.parametrize()
+@FUZZED
+def test_contacts(case: Case, contacts: Boundary) -> None:
+    hold(case, contacts)
+
+
+@CAMPAIGNS.parametrize()
+@FUZZED
+def test_campaigns(case: Case, campaigns: Boundary) -> None:
+    hold(case, campaigns)
+
+
+@MESSAGING.parametrize()
+@FUZZED
+def test_messaging(case: Case, messaging: Boundary) -> None:
+    hold(case, messaging)
+
+
+@GATEWAY.parametrize()
+@FUZZED
+def test_gateway(case: Case, gateway: Boundary) -> None:
+    hold(case, gateway)
+
+
+@SANDBOX.parametrize()
+@FUZZED
+def test_controls_of_the_sandbox(case: Case, sandbox: Boundary) -> None:
+    hold(case, sandbox)
+
+
+@OPENPHONE.parametrize()
+@FUZZED
+def test_providers_surface_of_the_sandbox(case: Case, provider: Boundary) -> None:
+    # Its server answers a wrong method as it does an unknown path: with an HTML page and 404.
+    hold(case, provider, excluded_checks=[unsupported_method])

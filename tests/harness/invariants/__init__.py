@@ -1,0 +1,27 @@
+"""What must hold after whatever happened: one function over the provider's ledger, every database and the streams.
+
+The numbers are those of the reliability catalogue. Each check returns the rows that break it, in words; none is good.
+"""
+
+from harness.invariants.events import EVENTS
+from harness.invariants.records import RECORDS
+from harness.invariants.sending import SENDING
+from harness.system import System
+
+CHECKS = {**SENDING, **RECORDS, **EVENTS}
+SHOWN = 20
+
+
+async def check_invariants(system: System) -> None:
+    """Raises AssertionError that names every broken invariant and what breaks it."""
+    broken = {name: found for name, check in CHECKS.items() if (found := await check(system))}
+    if broken:
+        raise AssertionError("broken invariants:\n" + "\n".join(_lines(broken)))
+
+
+def _lines(broken: dict[str, list[str]]) -> list[str]:
+    lines = []
+    for name, found in broken.items():
+        lines += [name, *(f"  {row}" for row in found[:SHOWN])]
+        lines += [f"  and {len(found) - SHOWN} more"] if len(found) > SHOWN else []
+    return lines
