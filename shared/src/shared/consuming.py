@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import itertools
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
 import structlog
+import svcs
 from nats.aio.msg import Msg
 from pydantic import BaseModel, ValidationError
 from sqlalchemy import text
@@ -41,31 +44,59 @@ class Consumption:
     event: type[Event]
     service: type[Any]
     method: str
-    takes_envelope: bool
+    takes_envelope: bool = False
+    takes_many: bool = False
 
-    async def apply(self, tx: Any, envelope: Envelope) -> None:
-        service = await tx.aget(self.service)
-        arguments: list[Any] = [self.event.model_validate(envelope.data)]
+    @property
+    def handler(self) -> tuple[type[Any], str]:
+        return self.service, self.method
+
+    async def apply(self, tx: svcs.Container, envelope: Envelope) -> None:
+        arguments: list[Any] = [self.read(envelope)]
         if self.takes_envelope:
             arguments.append(envelope)
-        await getattr(service, self.method)(*arguments)
+        with telemetry.span(f"consume {envelope.type}", traceparent=envelope.traceparent):
+            await getattr(await tx.aget(self.service), self.method)(*arguments)
+
+    def read(self, envelope: Envelope) -> Event:
+        return self.event.model_validate(envelope.data)
 
 
 def consume(event: type[Event], method: Any) -> Consumption:
     """One line of CONSUMES: `consume(MessageDelivered, OutcomeService.record_delivery)`.
 
-    The method takes the event and, if it has a parameter named `envelope`, the envelope too.
+    The method takes the event and, if it has a parameter named `envelope`, the envelope too. One whose parameter is
+    named `events` takes all that follow each other in a batch, in their order, of whatever types it consumes.
     """
     owner, _, name = method.__qualname__.rpartition(".")
     service = getattr(sys.modules[method.__module__], owner)
-    return Consumption(event, service, name, "envelope" in inspect.signature(method).parameters)
+    parameters = inspect.signature(method).parameters
+    return Consumption(event, service, name, "envelope" in parameters, "events" in parameters)
 
 
 class Consumptions(tuple[Consumption, ...]):
     """All that a service consumes."""
 
+    @cached_property
     def by_type(self) -> dict[str, Consumption]:
         return {item.event.type: item for item in self}
+
+    async def apply(self, tx: svcs.Container, envelopes: Sequence[Envelope]) -> None:
+        """Have these events' effects in this transaction, in their order. Raises Unreadable for what is not ours."""
+        found = [(self._of(envelope), envelope) for envelope in envelopes]
+        for _, group in itertools.groupby(found, key=lambda pair: pair[0].handler):
+            run = list(group)
+            if run[0][0].takes_many:
+                await _apply_run(tx, run)
+                continue
+            for consumption, envelope in run:
+                await consumption.apply(tx, envelope)
+
+    def _of(self, envelope: Envelope) -> Consumption:
+        found = self.by_type.get(envelope.type)
+        if found is None:
+            raise Unreadable(f"no consumer for {envelope.type}")
+        return found
 
     def subjects(self) -> dict[str, list[str]]:
         """Stream → the subjects wanted from it."""
@@ -73,6 +104,14 @@ class Consumptions(tuple[Consumption, ...]):
         for item in self:
             found.setdefault(stream_of(item.event.type), []).append(item.event.type)
         return {stream: sorted(subjects) for stream, subjects in sorted(found.items())}
+
+
+async def _apply_run(tx: svcs.Container, run: Sequence[tuple[Consumption, Envelope]]) -> None:
+    """Events in a row that one method takes all at once; its span is linked to the trace of each."""
+    first = run[0][0]
+    with telemetry.span(f"consume {first.method}", links=[envelope.traceparent for _, envelope in run]):
+        service = await tx.aget(first.service)
+        await getattr(service, first.method)([consumption.read(envelope) for consumption, envelope in run])
 
 
 class Unreadable(Exception):
@@ -92,7 +131,7 @@ class Consumer:
     def __init__(self, begin: Begin, puller: Puller, consumptions: Consumptions, *, retry_seconds: float = 0.5) -> None:
         self._begin = begin
         self._puller = puller
-        self._by_type = consumptions.by_type()
+        self._consumptions = consumptions
         self._retry_seconds = retry_seconds
 
     async def run_once(self, wait: float = 5.0) -> int:
@@ -118,32 +157,29 @@ class Consumer:
             await self._acknowledge(messages)
 
     async def _acknowledge(self, messages: Sequence[Msg]) -> None:
-        """A lost acknowledgement is no failure of the event: it comes again, is known, and is acknowledged then."""
-        answers = await asyncio.gather(*(message.ack_sync(timeout=10) for message in messages), return_exceptions=True)
-        for answer in answers:
-            if isinstance(answer, Exception):
-                log.warning("consumer.ack_lost", stream=self._puller.stream, error=repr(answer))
+        """A lost acknowledgement is no failure of the event: it comes again, is known, and is acknowledged then.
+
+        The server takes acknowledgements in their order, so the answer to the last one stands for all.
+        """
+        try:
+            for message in messages[:-1]:
+                await message.ack()
+            await messages[-1].ack_sync(timeout=10)
+        except Exception as error:  # noqa: BLE001 - the effect is committed; whatever happened here is repeated
+            log.warning("consumer.ack_lost", stream=self._puller.stream, error=repr(error))
 
     async def _apply(self, messages: Sequence[Msg]) -> None:
         """All effects of the batch in one transaction."""
         envelopes = [read_envelope(message.data) for message in messages]
         async with self._begin() as tx:
             fresh = await _remember(await tx.aget(AsyncSession), self._puller.stream, envelopes)
-            for envelope in envelopes:
-                if envelope.id in fresh:
-                    fresh.discard(envelope.id)  # A batch may hold one event twice.
-                    with telemetry.span(f"consume {envelope.type}", traceparent=envelope.traceparent):
-                        await self._consumption(envelope).apply(tx, envelope)
+            # A batch may hold one event twice.
+            unique = {envelope.id: envelope for envelope in envelopes if envelope.id in fresh}
+            await self._consumptions.apply(tx, list(unique.values()))
         for message, envelope in zip(messages, envelopes, strict=True):
             telemetry.CONSUMED.labels(envelope.type).inc()
             lag = wall_now() - message.metadata.timestamp
             telemetry.CONSUME_SECONDS.labels(self._puller.stream).observe(lag.total_seconds())
-
-    def _consumption(self, envelope: Envelope) -> Consumption:
-        found = self._by_type.get(envelope.type)
-        if found is None:
-            raise Unreadable(f"no consumer for {envelope.type}")
-        return found
 
     async def _put_off(self, message: Msg, error: Exception) -> None:
         """Try again later, or give up on it where that can't help. Never acknowledge what had no effect."""
@@ -261,8 +297,7 @@ class DeadLetterService:
     async def _apply(self, stream: str, payload: bytes, tx: Any, consumptions: Consumptions) -> None:
         try:
             envelope = read_envelope(payload)
-            consumption = consumptions.by_type()[envelope.type]
-        except (Unreadable, KeyError) as error:
+            if await _remember(self._uow.session, stream, [envelope]):
+                await consumptions.apply(tx, [envelope])
+        except (Unreadable, ValidationError) as error:
             raise Conflict("This event cannot be read here, so it cannot be replayed.") from error
-        if await _remember(self._uow.session, stream, [envelope]):
-            await consumption.apply(tx, envelope)

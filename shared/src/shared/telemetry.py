@@ -1,9 +1,10 @@
 """Traces (OpenTelemetry) and metrics (Prometheus) of a process."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -49,8 +50,15 @@ def current_traceparent() -> str | None:
 
 
 @contextmanager
-def span(name: str, *, traceparent: str | None = None, **attributes: str | int) -> Iterator[None]:
-    """A span that continues the trace of `traceparent` where one is given."""
-    parent = _propagator.extract({"traceparent": traceparent}) if traceparent else None
-    with _tracer.start_as_current_span(name, context=parent, attributes=attributes):
+def span(
+    name: str, *, traceparent: str | None = None, links: Iterable[str | None] = (), **attributes: str | int
+) -> Iterator[None]:
+    """A span that continues the trace of `traceparent` where one is given; `links` are the traces it is work for."""
+    parent = _context(traceparent) if traceparent else None
+    linked = [trace.Link(trace.get_current_span(_context(link)).get_span_context()) for link in links if link]
+    with _tracer.start_as_current_span(name, context=parent, links=linked, attributes=attributes):
         yield
+
+
+def _context(traceparent: str) -> Context:
+    return _propagator.extract({"traceparent": traceparent})

@@ -22,7 +22,7 @@ _REPORTS = (
 )
 
 CONSUMES = (
-    *(consume(report, OutcomeService.record_report) for report in _REPORTS),
+    *(consume(report, OutcomeService.record_reports) for report in _REPORTS),
     consume(messaging.MessageReceived, OutcomeService.record_reply),
     consume(messaging.OptOutRecorded, OutcomeService.record_opt_out),
     consume(messaging.OptInRecorded, OutcomeService.record_opt_in),

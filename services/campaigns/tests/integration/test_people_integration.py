@@ -292,12 +292,12 @@ async def test_a_reply_and_the_report_of_its_text_are_recorded_at_the_same_momen
     async def record(kind: str) -> None:
         async with office.begin() as tx:
             outcomes = await tx.aget(OutcomeService)
-            await (outcomes.record_report(accepted) if kind == "report" else outcomes.record_reply(answer))
+            await (outcomes.record_reports([accepted]) if kind == "report" else outcomes.record_reply(answer))
 
     second = "reply" if first == "report" else "report"
     async with office.begin() as tx:
         outcomes = await tx.aget(OutcomeService)
-        await (outcomes.record_report(accepted) if first == "report" else outcomes.record_reply(answer))
+        await (outcomes.record_reports([accepted]) if first == "report" else outcomes.record_reply(answer))
         await (await tx.aget(AsyncSession)).flush()
         recording = asyncio.create_task(record(second))
         await until(lambda: waiting_for_a_lock(office.begin), what="the second waits for the first")

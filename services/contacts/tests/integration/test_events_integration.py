@@ -177,7 +177,7 @@ async def test_an_entry_never_stays_behind_a_merge(
 
     async def record() -> None:
         async with begin() as tx:
-            await (await tx.aget(TimelineService)).record_text(event)
+            await (await tx.aget(TimelineService)).record_texts([event])
 
     async def is_waiting() -> bool:
         async with begin() as tx:

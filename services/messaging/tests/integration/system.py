@@ -97,7 +97,7 @@ class System:
         """A campaign asks for a text, as its event would."""
         event = await self.requested(to, text, **more)
         async with self.begin() as tx:
-            await (await tx.aget(RequestService)).queue(event)
+            await (await tx.aget(RequestService)).queue([event])
         return event.message_id
 
     async def requested(self, to: str = ANA, text: str = "Hi, we repair foundations.", **more: Any) -> TextRequested:

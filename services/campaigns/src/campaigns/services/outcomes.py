@@ -1,12 +1,13 @@
 """What became of the texts: reports, replies and opt-outs, each cheap enough for hundreds in one transaction."""
 
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from shared.database import UnitOfWork
 from shared.events.messaging import MessageMoved, MessageReceived, OptInRecorded, OptOutRecorded
-from sqlalchemy import bindparam, exists, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Uuid, bindparam, func, select, text
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from campaigns import queries
 from campaigns.models import Audience, Campaign, PhoneConsent, PlanRequest, Recipient, Reply
@@ -29,8 +30,17 @@ _NEVER_SENT = frozenset({Report.SUPPRESSED, Report.EXPIRED, Report.CANCELLED})
 
 
 # Built once: these run for every report, and for every text that has left.
-_LOCK_RECIPIENT = select(Recipient).where(Recipient.id == bindparam("recipient_id")).with_for_update()
-_HAS_REPLY = select(exists().where(Reply.phone == bindparam("phone"), Reply.received_at >= bindparam("since")))
+_LOCK_RECIPIENTS = (
+    select(Recipient)
+    .where(Recipient.id == func.any(bindparam("recipient_ids", type_=ARRAY(Uuid))))
+    .order_by(Recipient.id)
+    .with_for_update()
+)
+_WITH_REPLY = text(
+    "SELECT DISTINCT asked.phone FROM unnest(CAST(:phones AS text[]), CAST(:times AS timestamptz[]))"
+    " AS asked(phone, at) JOIN reply ON reply.phone = asked.phone AND reply.received_at >= asked.at"
+    " ORDER BY asked.phone"
+)
 
 
 # The carrier knows no such number, or it is a landline: not to be texted again, but nobody asked for it.
@@ -45,13 +55,23 @@ class OutcomeService:
         self._locked: dict[UUID, Recipient] = {}
         self._told: set[UUID] = set()
 
-    async def record_report(self, event: MessageMoved) -> None:
-        """Apply a report to the recipient's current text; about an earlier text, or a repeat, it changes nothing."""
-        if event.kind != "campaign" or event.recipient_id is None:
-            return
-        recipient = await self._lock(event.recipient_id)
-        if recipient is None or recipient.message_id != event.message_id:
-            return
+    async def record_reports(self, events: Sequence[MessageMoved]) -> None:
+        """Apply reports to the recipients' current texts; one about an earlier text, or a repeat, changes nothing."""
+        reports = [event for event in events if event.kind == "campaign" and event.recipient_id]
+        await self._lock({event.recipient_id for event in reports if event.recipient_id})
+        sent: dict[UUID, Recipient] = {}
+        for event in reports:
+            recipient = self._locked.get(event.recipient_id) if event.recipient_id else None
+            if recipient is None or recipient.message_id != event.message_id:
+                continue
+            if await self._record_report(recipient, event):
+                sent[recipient.id] = recipient
+            await self._tell_plan(recipient.campaign_id)
+        for phone in await self._phones_with_reply(sent.values()):
+            await self._attribute(phone)
+
+    async def _record_report(self, recipient: Recipient, event: MessageMoved) -> bool:
+        """Apply one report to its locked recipient; True where it tells when the text was sent."""
         report = Report(event.type.split(".")[2])
         verdict = judge(
             Standing(recipient.status, recipient.status_at), report, reason=event.reason, at=event.occurred_at
@@ -60,9 +80,7 @@ class OutcomeService:
         self._note_facts(recipient, event, report)
         if verdict is not None:
             await self._apply(recipient, verdict, at=event.occurred_at, cause=event.message_id)
-        if recipient.sent_at != sent_before and recipient.phone and await self._has_reply(recipient):
-            await self._attribute(recipient.phone)
-        await self._tell_plan(recipient.campaign_id)
+        return recipient.sent_at != sent_before
 
     async def record_reply(self, event: MessageReceived) -> None:
         """Keep the time of an inbound text and work out anew which of the sends to this phone it answers."""
@@ -124,27 +142,29 @@ class OutcomeService:
             )
         )
 
-    async def _lock(self, recipient_id: UUID) -> Recipient | None:
-        if recipient_id in self._locked:
-            return self._locked[recipient_id]
+    async def _lock(self, recipient_ids: Collection[UUID]) -> None:
+        """Lock and read those that are not yet, in the order of their ids."""
+        missing = [recipient_id for recipient_id in recipient_ids if recipient_id not in self._locked]
+        if not missing:
+            return
         # Without autoflush the changes of the whole batch are written together at its end.
         with self._uow.session.no_autoflush:
-            found = await self._uow.session.execute(_LOCK_RECIPIENT, {"recipient_id": recipient_id})
-        recipient: Recipient | None = found.scalar_one_or_none()
-        if recipient is not None:
-            self._locked[recipient_id] = recipient
-        return recipient
+            found = await self._uow.session.scalars(_LOCK_RECIPIENTS, {"recipient_ids": missing})
+        self._locked |= {recipient.id: recipient for recipient in found}
 
-    async def _has_reply(self, recipient: Recipient) -> bool:
-        """Whether the phone has written to us since the text was requested.
+    async def _phones_with_reply(self, recipients: Collection[Recipient]) -> list[str]:
+        """The phones that have written to us since their text was requested.
 
-        Asked under the recipient's lock: a reply that is recorded at the same moment waits for it, or was first.
+        Asked under the recipients' locks: a reply that is recorded at the same moment waits for them, or was first.
         """
+        asked = [(recipient.phone, recipient.requested_at) for recipient in recipients if recipient.phone]
+        if not asked:
+            return []
         with self._uow.session.no_autoflush:
-            found = await self._uow.session.execute(
-                _HAS_REPLY, {"phone": recipient.phone, "since": recipient.requested_at}
+            found = await self._uow.session.scalars(
+                _WITH_REPLY, {"phones": [phone for phone, _ in asked], "times": [at for _, at in asked]}
             )
-        return bool(found.scalar_one())
+        return list(found)
 
     def _note_facts(self, recipient: Recipient, event: MessageMoved, report: Report) -> None:
         """Facts only ever add up, so that the order of reports does not matter."""

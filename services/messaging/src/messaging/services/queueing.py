@@ -1,5 +1,6 @@
 """Texts that enter the queue: requested by campaigns, written by people, answered by the system itself."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -32,16 +33,22 @@ from messaging.states import COUNTS_AS_SENT, NEVER_LEFT, RESENDABLE, Direction, 
 MAX_BODY = 1600
 AUTO_EXPIRY = timedelta(minutes=5)
 
+# In the order of the phones: two workers that queue for the same people must not wait for each other.
 _PLACE_AND_KNOWN = text(
-    "WITH phone AS (INSERT INTO phone_state"
+    "WITH asked AS (SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:phones AS text[]), CAST(:threads AS uuid[]),"
+    " CAST(:numbers AS uuid[]), CAST(:campaigns AS uuid[]), CAST(:steps AS int[]))"
+    " AS a(id, phone, thread_id, number_id, campaign_id, step)),"
+    " phone AS (INSERT INTO phone_state"
     " (phone, is_opted_out, needs_review, consent_version, line_type, line_type_version)"
-    " VALUES (:phone, false, false, 0, 'unknown', 0) ON CONFLICT DO NOTHING),"
+    " SELECT phone, false, false, 0, 'unknown', 0 FROM asked ORDER BY phone ON CONFLICT DO NOTHING),"
     " thread AS (INSERT INTO conversation"
     " (id, version, phone, number_id, state, unread, last_message_at, created_at)"
-    " VALUES (:thread, 1, :phone, :number, 'done', 0, :at, :at) ON CONFLICT DO NOTHING)"
-    " SELECT id FROM message WHERE id = :id UNION ALL"
-    " SELECT id FROM message WHERE campaign_id = :campaign AND step = :step AND phone = :phone"
-    " AND resend_of IS NULL AND status NOT IN ('cancelled', 'expired', 'rejected', 'suppressed')"
+    " SELECT thread_id, 1, phone, number_id, 'done', 0, :at, :at FROM asked ORDER BY phone ON CONFLICT DO NOTHING)"
+    " SELECT asked.id, message.id FROM asked JOIN message ON message.id = asked.id UNION ALL"
+    " SELECT asked.id, message.id FROM asked JOIN message ON message.campaign_id = asked.campaign_id"
+    " AND message.step = asked.step AND message.phone = asked.phone AND message.resend_of IS NULL"
+    " WHERE message.campaign_id IS NOT NULL"
+    " AND message.status NOT IN ('cancelled', 'expired', 'rejected', 'suppressed')"
 )
 
 
@@ -59,21 +66,25 @@ class RequestService:
         self._keys: set[tuple[UUID, int, str]] = set()
         self._cancelled: dict[UUID, bool] = {}
 
-    async def queue(self, event: TextRequested) -> None:
-        """Queue the text once, whatever is redelivered. A request that can't be sent returns its turn at once.
+    async def queue(self, events: Sequence[TextRequested]) -> None:
+        """Queue each text once, whatever is redelivered. A request that can't be sent returns its turn at once.
 
         Opt-outs, hours, caps and holds are not looked at here: they are checked when the text's turn has come.
         """
         with self._uow.session.no_autoflush:
-            number = await self._uow.session.get(PhoneNumber, event.number_id)
-            known = await self._known(event, number)
-            if event.message_id in known | self._ids:
-                return
-            key = (event.campaign_id, event.step, event.to)
-            message = self._message(event, number)
-            message.status, message.reason = await self._first_status(
-                event, is_repeat=bool(known) or key in self._keys, number=number
-            )
+            numbers = {event.number_id: await self._uow.session.get(PhoneNumber, event.number_id) for event in events}
+            known = await self._known(events, numbers)
+            for event in events:
+                await self._queue(event, numbers[event.number_id], known.get(event.message_id, set()))
+
+    async def _queue(self, event: TextRequested, number: PhoneNumber | None, known: set[UUID]) -> None:
+        if event.message_id in known | self._ids:
+            return
+        key = (event.campaign_id, event.step, event.to)
+        message = self._message(event, number)
+        message.status, message.reason = await self._first_status(
+            event, is_repeat=bool(known) or key in self._keys, number=number
+        )
         self._ids.add(message.id)
         if message.status not in NEVER_LEFT:
             self._keys.add(key)
@@ -82,24 +93,30 @@ class RequestService:
         if message.status is Status.QUEUED:
             self._uow.wake("sender")
 
-    async def _known(self, event: TextRequested, number: PhoneNumber | None) -> set[UUID]:
-        """This very text, or another of the same recipient's step that has or may have left.
+    async def _known(
+        self, events: Sequence[TextRequested], numbers: Mapping[UUID, PhoneNumber | None]
+    ) -> dict[UUID, set[UUID]]:
+        """For each requested text: itself, or others of the same recipient's step that have or may have left.
 
-        The phone's row and its conversation are made on the way: one question instead of two.
+        The phones' rows and their conversations are made on the way: one question instead of three.
         """
         rows = await self._uow.session.execute(
             _PLACE_AND_KNOWN,
             {
-                "phone": event.to,
-                "thread": conversation_id_of(event.to),
-                "number": number.id if number else None,
                 "at": self._uow.now,
-                "id": event.message_id,
-                "campaign": event.campaign_id,
-                "step": event.step,
+                "ids": [event.message_id for event in events],
+                "phones": [event.to for event in events],
+                "threads": [conversation_id_of(event.to) for event in events],
+                # A number that we do not know is no number of the conversation.
+                "numbers": [event.number_id if numbers[event.number_id] else None for event in events],
+                "campaigns": [event.campaign_id for event in events],
+                "steps": [event.step for event in events],
             },
         )
-        return set(rows.scalars())
+        known: dict[UUID, set[UUID]] = {}
+        for asked_id, known_id in rows:
+            known.setdefault(asked_id, set()).add(known_id)
+        return known
 
     async def _first_status(
         self, event: TextRequested, *, is_repeat: bool, number: PhoneNumber | None
