@@ -1,5 +1,6 @@
 """The composition root of the sandbox."""
 
+import httpx
 import svcs
 from shared.database import Begin, UnitOfWork
 from shared.registry import Registry, base_registry
@@ -8,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sandbox.bell import Bell
 from sandbox.description import Description, load_description
 from sandbox.rate_limit import RateLimiter
-from sandbox.services.delivery import DeliveryClients, DeliveryProcess
+from sandbox.services.delivery import DeliveryProcess, delivery_client
 from sandbox.services.events import EventService
 from sandbox.services.inbound import InboundService
 from sandbox.services.processes import AnnounceProcess, ReplyProcess, TallyProcess
@@ -63,12 +64,9 @@ def _register_transactional(registry: Registry) -> None:
 
 
 def _register_processes(registry: Registry, settings: SandboxSettings) -> None:
-    clients = DeliveryClients(settings)
-    registry.register_value(DeliveryClients, clients, on_registry_close=clients.close)
+    http = delivery_client(settings)
+    registry.register_value(httpx.AsyncClient, http, on_registry_close=http.aclose)
     registry.provide(AnnounceProcess, lambda c: AnnounceProcess(c.get(Begin)))
     registry.provide(ReplyProcess, lambda c: ReplyProcess(c.get(Begin)))
     registry.provide(TallyProcess, lambda c: TallyProcess(c.get(Begin), c.get(RateLimiter)))
-    registry.provide(
-        DeliveryProcess,
-        lambda c: DeliveryProcess(c.get(Begin), clients, settings),
-    )
+    registry.provide(DeliveryProcess, lambda c: DeliveryProcess(c.get(Begin), http, settings))

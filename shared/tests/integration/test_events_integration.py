@@ -16,9 +16,9 @@ from shared.database import Begin
 from shared.events.messaging import ContactSeen
 from shared.main import durables
 from shared.relay import Relay, republish
+from shared.testing import until
 from shared.testing.drift import assert_no_drift
 from shared.testing.plugin import Database
-from shared.testing import until
 from shared.testing.streams import TestBus, make_streams
 from shared.worker import Worker
 from sqlalchemy import text

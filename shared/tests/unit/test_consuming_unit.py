@@ -40,9 +40,7 @@ def line_type(phone: str) -> Envelope:
 
 
 def enveloped(event: Event) -> Envelope:
-    return Envelope(
-        id=uuid4(), type=event.type, source="/crm/test", time=NOW, data=event.model_dump(mode="json")
-    )
+    return Envelope(id=uuid4(), type=event.type, source="/crm/test", time=NOW, data=event.model_dump(mode="json"))
 
 
 @pytest.fixture

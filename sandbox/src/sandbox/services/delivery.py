@@ -1,12 +1,12 @@
 """Webhooks on the wire: due deliveries in order of their time, many at once, tried again on the movable clock."""
 
 import asyncio
-import itertools
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 from shared.clock import wall_now
+from shared.connections import connection_stack
 from shared.database import Begin, UnitOfWork
 from sqlalchemy import Row, text
 
@@ -18,7 +18,6 @@ from sandbox.signing import Scheme, dated_headers, legacy_headers, spoil
 
 DELIVERIES_A_STEP = 400
 STALE_SECONDS = 3600
-CONNECTIONS_A_CLIENT = 8
 
 _DUE = text(
     "SELECT d.id, d.key, d.event_type, d.body, d.fault, d.attempts, d.first_timestamp_ms,"
@@ -70,38 +69,17 @@ def headers_of(delivery: Row[Any], now_ms: int) -> dict[str, str]:
     return spoil(headers) if is_first and delivery.fault == WebhookFault.BAD_SIGNATURE else headers
 
 
-class DeliveryClients:
-    """Keep-alive clients with a few connections each, taken in turn.
-
-    A pool of httpx looks at every pair of its connections for each request: several small ones cost far less
-    than a large one.
-    """
-
-    def __init__(self, settings: SandboxSettings) -> None:
-        pools = -(-settings.sandbox_delivery_concurrency // CONNECTIONS_A_CLIENT)
-        limits = httpx.Limits(
-            max_connections=CONNECTIONS_A_CLIENT,
-            max_keepalive_connections=CONNECTIONS_A_CLIENT,
-            keepalive_expiry=20,
-        )
-        timeout = settings.sandbox_delivery_timeout_seconds
-        self._clients = [httpx.AsyncClient(timeout=timeout, limits=limits, trust_env=False) for _ in range(pools)]
-        self._turn = itertools.cycle(self._clients)
-
-    def next(self) -> httpx.AsyncClient:
-        return next(self._turn)
-
-    async def close(self) -> None:
-        for client in self._clients:
-            await client.aclose()
+def delivery_client(settings: SandboxSettings) -> httpx.AsyncClient:
+    transport = connection_stack(settings.sandbox_delivery_concurrency, keepalive_seconds=20)
+    return httpx.AsyncClient(timeout=settings.sandbox_delivery_timeout_seconds, transport=transport)
 
 
 class DeliveryProcess:
     """One such process runs at a time; a crash between wire and settling delivers again, as the provider does."""
 
-    def __init__(self, begin: Begin, clients: DeliveryClients, settings: SandboxSettings) -> None:
+    def __init__(self, begin: Begin, http: httpx.AsyncClient, settings: SandboxSettings) -> None:
         self._begin = begin
-        self._clients = clients
+        self._http = http
         self._slots = asyncio.Semaphore(settings.sandbox_delivery_concurrency)
         self._timeout = settings.sandbox_delivery_timeout_seconds
 
@@ -128,7 +106,7 @@ class DeliveryProcess:
             first_ms = delivery.first_timestamp_ms or now_ms
             try:
                 async with asyncio.timeout(self._timeout):
-                    answer = await self._clients.next().post(delivery.url, content=delivery.body, headers=headers)
+                    answer = await self._http.post(delivery.url, content=delivery.body, headers=headers)
                 return Attempt(delivery, answer.status_code, first_ms)
             except (httpx.HTTPError, httpx.InvalidURL, TimeoutError):
                 return Attempt(delivery, None, first_ms)

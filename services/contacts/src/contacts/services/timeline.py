@@ -216,9 +216,7 @@ def _text_entry(event: MessageMoved, contact_id: UUID) -> dict[str, Any]:
         "campaign_id": str(event.campaign_id) if event.campaign_id else None,
         "conversation_id": str(event.conversation_id) if event.conversation_id else None,
     }
-    return _entry(
-        contact_id, f"text:{event.message_id}", EntryKind.TEXT, event.occurred_at, details, event.version
-    )
+    return _entry(contact_id, f"text:{event.message_id}", EntryKind.TEXT, event.occurred_at, details, event.version)
 
 
 def _entry(

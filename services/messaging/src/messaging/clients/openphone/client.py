@@ -10,6 +10,7 @@ import orjson
 import structlog
 from prometheus_client import Counter
 from shared.clock import rfc3339, wall_now
+from shared.connections import connection_stack
 from shared.errors import ProviderOutcomeUnknown, ProviderRejected, ProviderUnavailable
 from shared.failpoints import failpoint
 
@@ -291,11 +292,10 @@ def http_client(
 ) -> httpx.AsyncClient:
     """The connection pool of one key. No transport retries, no redirects: a send leaves once or not at all."""
     # Idle connections are dropped before a server would: one that closes under a request makes it unknown.
-    limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=2.0)
     return httpx.AsyncClient(
         base_url=url,
         headers={"Authorization": key},
         timeout=httpx.Timeout(timeout, connect=min(timeout, 5.0)),
-        transport=transport or httpx.AsyncHTTPTransport(retries=0, limits=limits),
+        transport=transport or connection_stack(connections, keepalive_seconds=2.0),
         follow_redirects=False,
     )
