@@ -346,7 +346,8 @@ def has_its_environment(pid: int) -> bool:
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
         return False
-    return bool(command) and b"tether" not in command
+    # Between its fork and its exec it still looks like the supervisor itself.
+    return bool(command) and b"tether" not in command and b"supervisord" not in command
 
 
 def keep_commit_times(stack: Stack) -> None:
