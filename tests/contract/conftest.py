@@ -120,6 +120,7 @@ def _sandbox(serve: Serve) -> AbstractContextManager[Boundary]:
         "sandbox",
         sandbox_key=CONTROL_KEY,
         openphone_api_key=PROVIDER_KEY,
+        quickbooks_client_secret=PROVIDER_KEY,
         openphone_rate_limit=None,
         sandbox_delivery_timeout_seconds=1.0,
     )

@@ -16,7 +16,7 @@ APPEND_ONLY = {
     "campaigns": {"transition"},
     "messaging": {"consent_entry", "message_transition"},
     "gateway": {"audit_entry"},
-    "sandbox": {"ledger"},
+    "sandbox": {"ledger", "qb_ledger"},
 }
 ROWS = {"SELECT", "INSERT", "UPDATE", "DELETE"}
 SHARED = {

@@ -15,9 +15,16 @@ from deploy.services import Service
 SETTINGS_FILE = "settings.env"
 # They shape the installation itself and mean nothing inside a service.
 INSTALLATION = frozenset({"CRM_STATE", "CRM_TEST_INFRA"})
-# Only the one that speaks to the provider, and its stand-in, may hold the provider's secrets.
-PROVIDER_SECRETS = ("CRM_OPENPHONE_API_KEY", "CRM_OPENPHONE_WEBHOOK_KEYS")
-PROVIDER_HOLDERS = ("messaging", "sandbox")
+# Only the one that speaks to a provider, and its stand-in, may hold the provider's secrets.
+_TEXTING, _ACCOUNTING = ("messaging", "sandbox"), ("billing", "sandbox")
+PROVIDER_SECRETS = {
+    "CRM_OPENPHONE_API_KEY": _TEXTING,
+    "CRM_OPENPHONE_WEBHOOK_KEYS": _TEXTING,
+    "CRM_QUICKBOOKS_CLIENT_SECRET": _ACCOUNTING,
+    "CRM_QUICKBOOKS_VERIFIER_TOKEN": _ACCOUNTING,
+}
+# Without them nothing starts; what the operator does not choose is made up, for the stand-in.
+MADE_SECRETS = ("CRM_OPENPHONE_API_KEY", "CRM_QUICKBOOKS_CLIENT_SECRET", "CRM_QUICKBOOKS_VERIFIER_TOKEN")
 
 
 @dataclass(frozen=True)
@@ -86,14 +93,13 @@ def service_environment(
     }
     if service.name == services.GATEWAY:
         values |= _identity(table, secrets)
-    if service.name in PROVIDER_HOLDERS:
-        values["CRM_OPENPHONE_API_KEY"] = secrets.get("openphone_api_key")
+    for name in MADE_SECRETS:
+        if service.name in PROVIDER_SECRETS[name]:
+            values[name] = secrets.get(name.removeprefix("CRM_").lower())
     if service.is_stand_in:
         values["CRM_SANDBOX_KEY"] = secrets.get("sandbox_key")
     values |= {
-        name: value
-        for name, value in chosen.items()
-        if name not in PROVIDER_SECRETS or service.name in PROVIDER_HOLDERS
+        name: value for name, value in chosen.items() if service.name in PROVIDER_SECRETS.get(name, (service.name,))
     }
     # Nobody chooses these: they must agree with what the servers were set up with.
     values["CRM_DATABASE_URL"] = database_url(service, addresses, secrets)

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
 from sandbox.faults import FaultProfile
 from sandbox.life_cycle import LifeProfile
 from sandbox.persona import PersonaProfile
+from sandbox.quickbooks.controls import QuickBooksControls
 
 
 class Account(BaseModel):
@@ -59,3 +60,4 @@ class Controls(BaseModel):
     faults: FaultProfile = FaultProfile()
     life: LifeProfile = LifeProfile()
     persona: PersonaProfile = PersonaProfile()
+    quickbooks: QuickBooksControls = QuickBooksControls()

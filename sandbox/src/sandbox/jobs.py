@@ -6,6 +6,7 @@ from shared.jobs import Job
 
 from sandbox.services.delivery import DeliveryProcess
 from sandbox.services.processes import AnnounceProcess, ReplyProcess, TallyProcess
+from sandbox.services.quickbooks.notices import NoticeProcess
 
 LOOK = timedelta(milliseconds=100)
 DUE = "due"
@@ -15,5 +16,6 @@ JOBS = (
     Job("announce", AnnounceProcess, every=LOOK, wake_on=DUE),
     Job("reply", ReplyProcess, every=LOOK, wake_on=DUE),
     Job("deliver", DeliveryProcess, every=LOOK, wake_on=DUE),
+    Job("notices", NoticeProcess, every=LOOK, wake_on=DUE),
     Job("tally", TallyProcess, every=timedelta(seconds=1)),
 )

@@ -262,12 +262,15 @@ _BACKLOG = text(
 SELECT (SELECT count(*) FROM message WHERE event_due_at <= crm_now()) AS events_due,
        (SELECT count(*) FROM planned_reply WHERE due_at <= crm_now()) AS replies_due,
        (SELECT count(*) FROM delivery WHERE next_attempt_at <= crm_now()) AS deliveries_due,
+       (SELECT count(*) FROM qb_event WHERE due_at <= crm_now()) AS notices_due,
        (SELECT count(*) FROM message WHERE event_due_at > crm_now()) AS events_waiting,
        (SELECT count(*) FROM planned_reply WHERE due_at > crm_now()) AS replies_waiting,
        (SELECT count(*) FROM delivery WHERE next_attempt_at > crm_now()) AS deliveries_waiting,
+       (SELECT count(*) FROM qb_event WHERE due_at > crm_now()) AS notices_waiting,
        least((SELECT min(event_due_at) FROM message WHERE event_due_at > crm_now()),
              (SELECT min(due_at) FROM planned_reply WHERE due_at > crm_now()),
-             (SELECT min(next_attempt_at) FROM delivery WHERE next_attempt_at > crm_now())) AS next_due_at,
+             (SELECT min(next_attempt_at) FROM delivery WHERE next_attempt_at > crm_now()),
+             (SELECT min(due_at) FROM qb_event WHERE due_at > crm_now())) AS next_due_at,
        crm_now() AS now
 """
 )
@@ -284,7 +287,7 @@ class QueueState:
 async def queue_state(session: AsyncSession) -> QueueState:
     """What is due now and what will be: the truth for settling."""
     row = (await session.execute(_BACKLOG)).mappings().one()
-    kinds = ("events", "replies", "deliveries")
+    kinds = ("events", "replies", "deliveries", "notices")
     return QueueState(
         now=row["now"],
         due={kind: row[f"{kind}_due"] for kind in kinds},
@@ -295,7 +298,7 @@ async def queue_state(session: AsyncSession) -> QueueState:
 
 _UNTIL_DUE = text(
     "SELECT least((SELECT min(event_due_at) FROM message), (SELECT min(due_at) FROM planned_reply),"
-    " (SELECT min(next_attempt_at) FROM delivery)) - crm_now()"
+    " (SELECT min(next_attempt_at) FROM delivery), (SELECT min(due_at) FROM qb_event)) - crm_now()"
 )
 
 

@@ -56,6 +56,20 @@ NUMBERS = (
 )
 
 
+class CompanySeed(BaseModel):
+    """A QuickBooks company that is there from the start."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    realm_id: str
+    name: str
+    zone: str = "America/New_York"
+    tax_percent: str = "6.25"
+
+
+COMPANIES = (CompanySeed(realm_id="9130350000000001", name="Attack-a-Crack Foundation Repair"),)
+
+
 class SandboxSettings(ServiceSettings):
     sandbox_key: SecretStr
     """What callers of /sandbox/v1 send as X-Sandbox-Key."""
@@ -66,6 +80,13 @@ class SandboxSettings(ServiceSettings):
     openphone_webhooks: tuple[WebhookSeed, ...] = ()
     openphone_rate_limit: int | None = 10
     """Requests per second and key; the control endpoints change or lift it."""
+    quickbooks_client_id: str = "sandbox-app"
+    quickbooks_client_secret: SecretStr
+    """What the app that connects to QuickBooks shows with its id."""
+    quickbooks_companies: tuple[CompanySeed, ...] = COMPANIES
+    quickbooks_webhook_url: str = ""
+    """Where the app hears of changes; empty: nowhere."""
+    quickbooks_verifier_token: SecretStr = SecretStr("")
     sandbox_checks_answers: bool = True
     """Hold every answer against the provider's description; off where speed is measured."""
     sandbox_delivery_concurrency: int = 32

@@ -22,6 +22,8 @@ from shared.testing.plugin import FakeClock
 
 API_KEY = "test-openphone-key"
 CONTROL_KEY = "test-control-key"
+APP_SECRET = "test-app-secret"
+VERIFIER_TOKEN = "test-verifier-token"
 NUMBER = "+18575550110"
 NUMBER_ID = "PN4e2b9d10"
 DATED = {"Quo-Api-Version": "2026-03-30"}
@@ -34,7 +36,13 @@ def service_under_test() -> ServiceSpec:
 
 @pytest.fixture
 def settings_overrides() -> dict[str, Any]:
-    return {"sandbox_key": CONTROL_KEY, "openphone_api_key": API_KEY, "openphone_rate_limit": None}
+    return {
+        "sandbox_key": CONTROL_KEY,
+        "openphone_api_key": API_KEY,
+        "openphone_rate_limit": None,
+        "quickbooks_client_secret": APP_SECRET,
+        "quickbooks_verifier_token": VERIFIER_TOKEN,
+    }
 
 
 class RingingClock(FakeClock):
@@ -115,6 +123,12 @@ async def served(app: Any) -> AsyncIterator[str]:
     finally:
         server.should_exit = True
         await task
+
+
+@pytest.fixture
+def serve() -> Callable[[Any], Any]:
+    """`async with serve(app) as url:`, for tests in folders below."""
+    return served
 
 
 @pytest_asyncio.fixture

@@ -1,20 +1,17 @@
-"""The sandbox's tables. What is sent, received and delivered here is the truth that the product is held against."""
+"""OpenPhone's tables. What is sent, received and delivered here is the truth that the product is held against."""
 
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from shared.database import Identified, TypedColumns, service_metadata, str_enum
+from shared.database import Identified, str_enum
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
 from sandbox.life_cycle import Life, MessageStatus, status_at, updated_at
+from sandbox.models.tables import Base
 from sandbox.signing import Scheme
-
-
-class Base(TypedColumns, DeclarativeBase):
-    metadata = service_metadata()
 
 
 class Direction(StrEnum):

@@ -10,6 +10,8 @@ from starlette.responses import HTMLResponse, Response
 from sandbox.description import load_description
 from sandbox.routes import conversations, directory, messages, webhooks
 from sandbox.routes.edge import edges
+from sandbox.routes.quickbooks import oauth
+from sandbox.routes.quickbooks.edge import serve_company
 
 RESOURCES = (conversations, directory, messages, webhooks)
 """Importing them registers their handlers."""
@@ -21,6 +23,20 @@ def provider_router() -> APIRouter:
     router = APIRouter()
     for path, method, edge in edges(load_description()):
         router.add_route(path, edge.__call__, methods=[method], include_in_schema=False)
+    return router
+
+
+def quickbooks_router() -> APIRouter:
+    """Intuit's surface: its OAuth endpoints and the accounting API."""
+    router = APIRouter()
+    router.add_route("/connect/oauth2", oauth.authorize, methods=["GET"], include_in_schema=False)
+    router.add_route("/oauth2/v1/tokens/bearer", oauth.token, methods=["POST"], include_in_schema=False)
+    router.add_route("/v2/oauth2/tokens/revoke", oauth.revoke, methods=["POST"], include_in_schema=False)
+    for name in ("openid_configuration", "openid_sandbox_configuration"):
+        router.add_route(f"/.well-known/{name}", oauth.discovery, methods=["GET"], include_in_schema=False)
+    router.add_route(
+        "/v3/company/{realm_id}/{path:path}", serve_company, methods=["GET", "POST"], include_in_schema=False
+    )
     return router
 
 

@@ -104,6 +104,7 @@ async def sandbox(
         nats_url=nats_server,
         sandbox_key=CONTROL_KEY,
         openphone_api_key=PROVIDER_KEY,
+        quickbooks_client_secret=PROVIDER_KEY,
         openphone_rate_limit=None,
         sandbox_checks_answers=False,
         sandbox_delivery_timeout_seconds=5.0,

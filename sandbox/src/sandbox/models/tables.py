@@ -1,0 +1,8 @@
+"""The declarative base of the sandbox's tables."""
+
+from shared.database import TypedColumns, service_metadata
+from sqlalchemy.orm import DeclarativeBase
+
+
+class Base(TypedColumns, DeclarativeBase):
+    metadata = service_metadata()

@@ -1,0 +1,131 @@
+"""What may be turned about the QuickBooks side: what nobody outside knows for sure, limits, faults."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StringConstraints
+
+from sandbox.faults import Seconds, Share
+
+DAY = 86_400
+
+
+class CallFault(StrEnum):
+    """What may go wrong with a call of the accounting API. Those named `after_commit` have had their effect."""
+
+    EXPIRED = "expired_token"
+    EXPIRED_XML = "expired_token_xml"
+    FORBIDDEN = "forbidden"
+    THROTTLED = "throttled"
+    THROTTLED_XML = "throttled_xml"
+    APPLICATION_ERROR = "application_error"
+    UNAVAILABLE_HTML = "unavailable_html"
+    RESET_BEFORE_COMMIT = "reset_before_commit"
+    FAULT_IN_200 = "fault_in_200"
+    TRUNCATED_AFTER_COMMIT = "truncated_after_commit"
+    ERROR_AFTER_COMMIT = "error_after_commit"
+    RESET_AFTER_COMMIT = "reset_after_commit"
+    TIMEOUT_AFTER_COMMIT = "timeout_after_commit"
+
+    @property
+    def has_effect(self) -> bool:
+        return self.value.endswith("after_commit")
+
+
+class EventFault(StrEnum):
+    """What may go wrong with telling an app of a change."""
+
+    MISSING = "missing"
+    DUPLICATE = "duplicate"
+    LATE = "late"
+    REORDERED = "reordered"
+    BAD_SIGNATURE = "bad_signature"
+
+
+class Tokens(BaseModel):
+    """Life of tokens. A refresh returns a new value once the present one is `rotation_seconds` old."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    access_seconds: StrictInt = Field(3600, ge=1, le=DAY)
+    rotation_seconds: StrictInt = Field(DAY, ge=0, le=100 * DAY)
+    idle_seconds: StrictInt = Field(100 * DAY, ge=1, le=1000 * DAY)
+    """Reported as `x_refresh_token_expires_in`; both 100 and 101 days were seen."""
+    hard_seconds: StrictInt = Field(5 * 365 * DAY, ge=1, le=20 * 365 * DAY)
+    after_rotation: Literal["refuse", "revoke_all", "grace"] = "refuse"
+    """What presenting the former value does: refused, the winner's tokens die too, or accepted once more."""
+    invalid_client_status: Literal[400, 401] = 401
+    consent: Literal["grant", "deny"] = "grant"
+    """What the person at the consent page chooses."""
+
+
+class Limits(BaseModel):
+    """Null lifts a limit."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    per_second: StrictInt | None = Field(10, ge=1)
+    per_minute: StrictInt | None = Field(500, ge=1)
+    retry_after: StrictInt | None = Field(None, ge=0, le=600)
+    """Seconds told with a 429; it is not documented, so null."""
+    throttled_shape: Literal["json", "xml"] = "json"
+
+
+class Requests(BaseModel):
+    """What is remembered of `requestid`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    retention_seconds: StrictInt = Field(DAY, ge=0, le=1000 * DAY)
+    """0: nothing is remembered."""
+    differing_body: Literal["replay", "refuse"] = "replay"
+
+
+class Shapes(BaseModel):
+    """How answers look where documents disagree."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    linked_estimate: Literal["Closed", "Converted"] = "Closed"
+    has_inactive_in_cdc: StrictBool = False
+    has_deleted_suffix: StrictBool = True
+    """Whether ` (deleted)` is put behind the name of a customer that is made inactive."""
+    stale_status: Literal[400, 409] = 400
+    cdc_most: StrictInt = Field(1000, ge=1, le=1000)
+    batch_most: Literal[10, 30, 50] = 30
+    event_format: Literal["cloudevents", "old"] = "cloudevents"
+    merged_key: Literal["deletedId", "deletedid"] = "deletedId"
+
+
+class CallFaults(BaseModel):
+    """Which fault strikes a call is a function of the seed, the operation and how often it was asked for."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    seed: StrictInt = 1
+    shares: dict[CallFault, Share] = {}
+    chosen: dict[str, tuple[CallFault | None, ...]] = {}
+    """By operation (`create invoice`, `query`, `read customer`): the faults of its next calls, in order."""
+    hang_seconds: StrictFloat = Field(60, ge=0, le=600)
+
+
+class EventFaults(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    seed: StrictInt = 1
+    shares: dict[EventFault, Share] = {}
+    late_seconds: Seconds = 3600.0
+    reorder_seconds: Seconds = 30.0
+
+
+class QuickBooksControls(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tokens: Tokens = Tokens()
+    limits: Limits = Limits()
+    requests: Requests = Requests()
+    shapes: Shapes = Shapes()
+    calls: CallFaults = CallFaults()
+    events: EventFaults = EventFaults()
+    webhook_url: Annotated[str, StringConstraints(max_length=2000, pattern=r"^(https?://[^\s\x00]+)?$")] | None = None
+    """Where the app hears of changes; empty: nowhere; null: where the settings say."""

@@ -1,0 +1,203 @@
+"""What a company's books make of a written form: lines numbered, totals worked out, dates filled in. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from sandbox.quickbooks import faults
+from sandbox.quickbooks.derived import due_date
+from sandbox.quickbooks.entities import READ_ONLY, Kind
+from sandbox.quickbooks.money import check_line, compute_totals, number
+
+Document = dict[str, Any]
+MOST_LINES = 750
+SERVER_OWNED = frozenset({"Id", "SyncToken", "sparse", "domain", "MetaData", "LinkedTxn"})
+ZERO = Decimal("0.00")
+LISTS = frozenset({"Line", "LinkedTxn", "CustomField"})
+OBJECTS = frozenset({"BillEmail", "BillEmailCc", "BillEmailBcc", "CustomerMemo", "PrimaryPhone", "Mobile", "MetaData"})
+DAYS = {"DueDays": (0, 999), "DiscountDays": (0, 999), "DayOfMonthDue": (1, 31)}
+"""What is counted in days, with the least and the most."""
+MOST_DEPTH = 6
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What filling in a form needs of its company."""
+
+    today: date
+    tax_percent: Decimal | None
+    """None where the company charges no tax."""
+    closed_until: date | None
+    """Nothing dated up to here may be written any more."""
+    term: Document | None = None
+
+
+def checked(kind: Kind, given: Mapping[str, Any], *, is_sparse: bool = False) -> Document:
+    """What of `given` may be written. Raises a fault for unknown members, missing ones and text that is too long."""
+    for name in given:
+        if not kind.allows(name):
+            raise faults.unsupported_property(name)
+    _check_shapes(given)
+    for name in kind.required if not is_sparse else ():
+        if given.get(name) in (None, "", []):
+            raise faults.missing_parameter(name)
+    for name, most in kind.lengths.items():
+        if len(str(given.get(name) or "")) > most:
+            raise faults.too_long(most, len(str(given[name])))
+    return {name: value for name, value in given.items() if _is_writable(kind, name)}
+
+
+def _check_shapes(given: Mapping[str, Any], depth: int = 0) -> None:
+    """Objects, lists of objects and day counts stand where they belong; raises the fault of the first that does not."""
+    for name, value in given.items():
+        if value is None:
+            continue
+        if depth > MOST_DEPTH or not _has_its_shape(name, value):
+            raise faults.unsupported_property(name)
+        for part in value if name in LISTS else [value] if _is_object(name) else ():
+            _check_shapes(part, depth + 1)
+
+
+def _has_its_shape(name: str, value: Any) -> bool:
+    if name in LISTS:
+        return isinstance(value, list) and all(isinstance(part, dict) for part in value)
+    if name in DAYS:
+        least, most = DAYS[name]
+        return isinstance(value, int) and least <= value <= most
+    return isinstance(value, dict) if _is_object(name) else True
+
+
+def _is_object(name: str) -> bool:
+    return name in OBJECTS or name.endswith(("Ref", "Detail", "Addr"))
+
+
+def _is_writable(kind: Kind, name: str) -> bool:
+    if name in SERVER_OWNED:
+        return False
+    # A payment's total is the one total that its writer says.
+    return name not in READ_ONLY or (kind.name == "Payment" and name == "TotalAmt")
+
+
+def updated(kind: Kind, stored: Mapping[str, Any], given: Mapping[str, Any], *, is_sparse: bool) -> Document:
+    """The body after an update. A full one drops what it omits; a sparse one keeps it, and replaces arrays whole."""
+    if is_sparse:
+        return {**stored, **given}
+    kept = {name: value for name, value in stored.items() if not _is_writable(kind, name)}
+    return {**kept, "Active": stored.get("Active", True), **given} if not kind.is_transaction else {**kept, **given}
+
+
+def completed(kind: Kind, body: Document, desk: Desk) -> Document:
+    """An estimate, invoice or credit memo with everything that the server adds."""
+    body = {"CurrencyRef": {"value": "USD", "name": "United States Dollar"}, **body}
+    body["TxnDate"] = body.get("TxnDate") or desk.today.isoformat()
+    check_open(body, desk)
+    lines = _numbered(body["Line"])
+    totals = compute_totals(lines, desk.tax_percent)
+    body["Line"] = [*lines, {"Amount": totals.subtotal, "DetailType": "SubTotalLineDetail", "SubTotalLineDetail": {}}]
+    body["TotalAmt"] = totals.total
+    body["TxnTaxDetail"] = _tax_detail(desk.tax_percent, totals.tax, totals.taxable)
+    body |= {name: value for name, value in _defaults(kind).items() if name not in body}
+    if kind.name == "Invoice" and not body.get("DueDate"):
+        body["DueDate"] = due_date(date.fromisoformat(body["TxnDate"]), desk.term).isoformat()
+    return body
+
+
+def check_open(body: Mapping[str, Any], desk: Desk) -> None:
+    try:
+        written = date.fromisoformat(body["TxnDate"])
+    except (TypeError, ValueError):
+        raise faults.business("The date of the transaction is no date of the form YYYY-MM-DD.") from None
+    if desk.closed_until and written <= desk.closed_until:
+        raise faults.period_closed()
+
+
+def _defaults(kind: Kind) -> Document:
+    more: dict[str, Document] = {
+        "Invoice": {"Deposit": ZERO, "AllowOnlineACHPayment": False, "AllowOnlineCreditCardPayment": False},
+        "Estimate": {"TxnStatus": "Pending"},
+    }
+    shared: Document = {
+        "ApplyTaxAfterDiscount": False,
+        "PrintStatus": "NeedToPrint",
+        "EmailStatus": "NotSet",
+        "CustomField": [],
+    }
+    return {**shared, **more.get(kind.name, {})}
+
+
+def _numbered(given: list[Document]) -> list[Document]:
+    """The lines with their ids, known ones kept; the subtotal that the server adds is none of them."""
+    if not isinstance(given, list) or not given:
+        raise faults.no_lines()
+    lines = [line for line in given if isinstance(line, dict) and line.get("DetailType") != "SubTotalLineDetail"]
+    if not lines:
+        raise faults.no_lines()
+    if len(lines) > MOST_LINES:
+        raise faults.business(f"A transaction has at most {MOST_LINES} lines.")
+    highest = max((int(line["Id"]) for line in lines if str(line.get("Id", "")).isdigit()), default=0)
+    numbered = []
+    for position, line in enumerate(lines, start=1):
+        _check_line(line)
+        line_id = str(line.get("Id") or "")
+        if not line_id.isdigit() or line_id == "0":
+            highest += 1
+            line_id = str(highest)
+        numbered.append({**line, "Id": line_id, "LineNum": position})
+    return numbered
+
+
+def _check_line(line: Document) -> None:
+    detail = line.get("DetailType")
+    if detail not in ("SalesItemLineDetail", "DescriptionOnly", "DiscountLineDetail"):
+        raise faults.business(f"The sandbox keeps no lines of the DetailType {detail!r}.")
+    if detail == "SalesItemLineDetail":
+        if line.get("Amount") is None:
+            raise faults.missing_parameter("Amount")
+        tax = (line.get("SalesItemLineDetail") or {}).get("TaxCodeRef")
+        if tax is not None and tax.get("value") not in ("TAX", "NON"):
+            raise faults.bad_tax_code()
+    check_line(line)
+
+
+def _tax_detail(percent: Decimal | None, tax: Decimal, taxable: Decimal) -> Document:
+    if percent is None or not taxable:
+        return {"TotalTax": ZERO}
+    line = {
+        "Amount": tax,
+        "DetailType": "TaxLineDetail",
+        "TaxLineDetail": {
+            "TaxRateRef": {"value": "3"},
+            "PercentBased": True,
+            "TaxPercent": percent,
+            "NetAmountTaxable": taxable,
+        },
+    }
+    return {"TxnTaxCodeRef": {"value": "2"}, "TotalTax": tax, "TaxLine": [line]}
+
+
+def shares(payment: Mapping[str, Any]) -> dict[tuple[str, int], Decimal]:
+    """What a payment's lines give to which transaction: (kind, id) → amount."""
+    found: dict[tuple[str, int], Decimal] = {}
+    for line in payment.get("Line") or ():
+        amount = number(line.get("Amount") or 0, "Amount")
+        if amount < 0:
+            raise faults.negative_amount()
+        for link in line.get("LinkedTxn") or ():
+            if link.get("TxnType") not in ("Invoice", "CreditMemo") or not str(link.get("TxnId", "")).isdigit():
+                raise faults.invalid_reference("LinkedTxn")
+            key = (link["TxnType"], int(link["TxnId"]))
+            found[key] = found.get(key, ZERO) + amount
+    return found
+
+
+def display_name(given: Mapping[str, Any]) -> str:
+    """A customer's name, put together from its parts where none was given."""
+    parts = (given.get(part) for part in ("Title", "GivenName", "MiddleName", "FamilyName", "Suffix"))
+    name = str(given.get("DisplayName") or " ".join(str(part) for part in parts if part) or "").strip()
+    if not name:
+        raise faults.no_name_part()
+    if any(char in name for char in ":\t\n"):
+        raise faults.business("A name holds no colon, tab or line break.")
+    return name

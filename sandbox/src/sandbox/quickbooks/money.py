@@ -1,0 +1,82 @@
+"""Amounts as QuickBooks works them out: decimals, each line rounded half up to the cent."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from typing import Any
+
+from sandbox.quickbooks import faults
+
+CENT = Decimal("0.01")
+ZERO = Decimal("0.00")
+HUNDRED = Decimal(100)
+MOST = Decimal(10) ** 12
+MOST_DIGITS = 20
+
+
+@dataclass(frozen=True)
+class Totals:
+    """In dollars. `taxable` is the part of the net that the tax was worked out on."""
+
+    subtotal: Decimal
+    taxable: Decimal
+    tax: Decimal
+    total: Decimal
+
+
+def cents(amount: Decimal) -> Decimal:
+    return amount.quantize(CENT, ROUND_HALF_UP)
+
+
+def line_amount(quantity: Decimal, unit_price: Decimal) -> Decimal:
+    """128.350 × 14.50 = 1861.075 is 1861.08."""
+    return cents(quantity * unit_price)
+
+
+def number(value: Any, name: str) -> Decimal:
+    """An amount, price or quantity as it was written. Raises a fault for what cannot be worked with."""
+    try:
+        found = Decimal(str(value))
+    except InvalidOperation:
+        raise faults.unsupported_property(name) from None
+    if not found.is_finite() or abs(found) >= MOST or len(found.as_tuple().digits) > MOST_DIGITS:
+        raise faults.unsupported_property(name)
+    return found
+
+
+def check_line(line: Mapping[str, Any]) -> None:
+    """Raises the fault of a line whose amount is not its quantity times its price."""
+    detail = line.get("SalesItemLineDetail") or {}
+    amount, quantity, price = line.get("Amount"), detail.get("Qty"), detail.get("UnitPrice")
+    if amount is None or quantity is None or price is None:
+        return
+    if number(amount, "Amount") != line_amount(number(quantity, "Qty"), number(price, "UnitPrice")):
+        raise faults.amount_mismatch()
+
+
+def compute_totals(lines: Sequence[Mapping[str, Any]], tax_percent: Decimal | None) -> Totals:
+    """Subtotal of the item lines less the discounts, the tax on what is taxable of it, and both together.
+
+    A discount is spread over taxable and other lines by their share, as the tax is worked out after it.
+    """
+    items = [line for line in lines if line.get("DetailType") == "SalesItemLineDetail"]
+    gross = sum((number(line["Amount"], "Amount") for line in items), ZERO)
+    taxable = sum((number(line["Amount"], "Amount") for line in items if _is_taxable(line)), ZERO)
+    discount = sum((_discount(line, gross) for line in lines if line.get("DetailType") == "DiscountLineDetail"), ZERO)
+    if discount and gross:
+        taxable -= cents(discount * taxable / gross)
+    tax = cents(taxable * tax_percent / HUNDRED) if tax_percent else ZERO
+    subtotal = gross - discount
+    return Totals(cents(subtotal), cents(taxable), tax, cents(subtotal) + tax)
+
+
+def _is_taxable(line: Mapping[str, Any]) -> bool:
+    detail = line.get("SalesItemLineDetail") or {}
+    return (detail.get("TaxCodeRef") or {}).get("value") == "TAX"
+
+
+def _discount(line: Mapping[str, Any], gross: Decimal) -> Decimal:
+    detail = line.get("DiscountLineDetail") or {}
+    if detail.get("PercentBased"):
+        return cents(gross * number(detail.get("DiscountPercent") or 0, "DiscountPercent") / HUNDRED)
+    return cents(number(line.get("Amount") or 0, "Amount"))

@@ -1,0 +1,220 @@
+"""The edge of the accounting API: token, limits, faults, memory of requests; then the operation."""
+
+import hashlib
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import svcs
+from shared.clock import wall_now
+from shared.database import Begin, UnitOfWork
+from sqlalchemy import delete
+from starlette.requests import Request
+from starlette.responses import Response
+
+from sandbox.bell import Bell
+from sandbox.draw import draw, pick
+from sandbox.models import QbCompany, QbRequest
+from sandbox.quickbooks import documents, faults
+from sandbox.quickbooks.calls import CallCounter
+from sandbox.quickbooks.controls import CallFault, QuickBooksControls
+from sandbox.quickbooks.faults import QuickBooksFault
+from sandbox.quickbooks.limits import CompanyLimiter
+from sandbox.routes.quickbooks.operations import OPERATIONS, Asked, Operation, operation_of
+from sandbox.routes.wire import FaultyResponse, WireFault
+from sandbox.services.quickbooks.books import Books
+from sandbox.services.quickbooks.companies import CompanyService
+from sandbox.services.quickbooks.oauth import OAuthService
+from sandbox.services.quickbooks.store import Store
+from sandbox.workspace import Workspace
+
+MAX_BODY_BYTES = 4_194_304
+JSON = "application/json;charset=UTF-8"
+
+
+@dataclass
+class Answer:
+    status: int
+    content: bytes
+    content_type: str = JSON
+    headers: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, shape: faults.Gateway) -> "Answer":
+        status, content_type, content = shape
+        return cls(status, content, content_type)
+
+
+class Refused(Exception):
+    """Ends the call, and rolls back, with an answer that is no business fault."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
+
+
+async def serve_company(request: Request) -> Response:
+    """Every call below /v3/company/{realm_id}."""
+    container: svcs.Container = request.app.state.container
+    asked = Asked(
+        method=request.method,
+        path=tuple(part for part in request.path_params["path"].lower().split("/") if part),
+        query=dict(request.query_params),
+        body=await _body(request),
+        accept=request.headers.get("accept", ""),
+    )
+    struck: CallFault | None = None
+    controls = QuickBooksControls()
+    answer: Answer
+    try:
+        begin = await container.aget(Begin)
+        async with begin() as tx:
+            workspace = await tx.aget(Workspace)
+            controls = workspace.controls.quickbooks
+            company = await _company(tx, request)
+            _check_limits(container, company, controls)
+            operation = operation_of(asked)
+            struck = _fault(container, operation, workspace)
+            if struck is not None and not struck.has_effect:
+                raise Refused(_broken(struck, controls))
+            answer = await _perform(tx, company, controls, operation, asked)
+        container.get(Bell).ring()
+    except QuickBooksFault as fault:
+        answer = Answer(fault.status, documents.write(fault.body(_time())).encode())
+    except Refused as refusal:
+        answer = refusal.answer
+    return _respond(answer, struck, controls)
+
+
+async def _body(request: Request) -> bytes:
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > MAX_BODY_BYTES:
+            return b"\0"  # No JSON and no query: refused like anything else that is unreadable.
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+async def _company(tx: svcs.Container, request: Request) -> QbCompany:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    realm_id = await (await tx.aget(OAuthService)).realm_of(token) if scheme.lower() == "bearer" else None
+    if realm_id is None:
+        raise Refused(Answer.of(faults.token_expired_json()))
+    if realm_id != request.path_params["realm_id"]:
+        raise Refused(Answer.of(faults.forbidden_json()))
+    # Reads wait for nobody; a write takes the row's lock, so that writes happen one after the other.
+    company = await (await tx.aget(CompanyService)).find(realm_id, lock=request.method == "POST")
+    if company is None:
+        raise Refused(Answer.of(faults.forbidden_json()))
+    return company
+
+
+def _check_limits(container: svcs.Container, company: QbCompany, controls: QuickBooksControls) -> None:
+    limiter = container.get(CompanyLimiter)
+    if limiter.take(company.realm_id, wall_now().timestamp(), controls.limits):
+        return
+    is_json = controls.limits.throttled_shape == "json"
+    answer = Answer.of(faults.throttled_json() if is_json else faults.throttled_xml())
+    if controls.limits.retry_after is not None:
+        answer.headers["Retry-After"] = str(controls.limits.retry_after)
+    raise Refused(answer)
+
+
+def _fault(container: svcs.Container, operation: Operation, workspace: Workspace) -> CallFault | None:
+    profile = workspace.controls.quickbooks.calls
+    number = container.get(CallCounter).next(operation.name, workspace.revision)
+    chosen = profile.chosen.get(operation.name)
+    if chosen is not None:
+        return chosen[number - 1] if number <= len(chosen) else None
+    return pick(profile.shares, draw(profile.seed, operation.name, number)) if profile.shares else None
+
+
+def _broken(fault: CallFault, controls: QuickBooksControls) -> Answer:
+    """The answer of a call that had no effect."""
+    if fault is CallFault.FAULT_IN_200:
+        body = faults.business("The transaction could not be processed.").body(_time())
+        return Answer(200, documents.write(body).encode())
+    shapes: dict[CallFault, Callable[[], faults.Gateway]] = {
+        CallFault.EXPIRED: faults.token_expired_json,
+        CallFault.EXPIRED_XML: faults.token_expired_xml,
+        CallFault.FORBIDDEN: faults.forbidden_json,
+        CallFault.THROTTLED: faults.throttled_json,
+        CallFault.THROTTLED_XML: faults.throttled_xml,
+        CallFault.APPLICATION_ERROR: lambda: faults.application_error(_time()),
+        CallFault.UNAVAILABLE_HTML: lambda: faults.html_error(503),
+        CallFault.RESET_BEFORE_COMMIT: lambda: faults.html_error(503),
+    }
+    return Answer.of(shapes[fault]())
+
+
+async def _perform(
+    tx: svcs.Container, company: QbCompany, controls: QuickBooksControls, operation: Operation, asked: Asked
+) -> Answer:
+    """Do it, or answer a repeated write as it was answered before."""
+    uow = await tx.aget(UnitOfWork)
+    request_id = asked.query.get("requestid") if operation.is_write else None
+    if request_id is not None:
+        if not 0 < len(request_id) <= 50:
+            raise faults.business("The requestid has between 1 and 50 characters.")
+        remembered = await _remembered(uow, company, controls, request_id, asked)
+        if remembered is not None:
+            return remembered
+    store = Store(uow, company, controls)
+    books = Books(store, request_id=request_id)
+    content, content_type = await OPERATIONS[operation.handler](operation, asked, store, books)
+    answer = Answer(200, content, content_type)
+    if request_id is not None:
+        uow.session.add(
+            QbRequest(
+                realm_id=company.realm_id,
+                request_id=request_id,
+                digest=_digest(asked),
+                answer=content.decode(),
+                created_at=uow.now,
+            )
+        )
+    return answer
+
+
+async def _remembered(
+    uow: UnitOfWork, company: QbCompany, controls: QuickBooksControls, request_id: str, asked: Asked
+) -> Answer | None:
+    known = await uow.session.get(QbRequest, (company.realm_id, request_id))
+    if known is None:
+        return None
+    if known.created_at <= uow.now - timedelta(seconds=controls.requests.retention_seconds):
+        await uow.session.execute(
+            delete(QbRequest).where(QbRequest.realm_id == company.realm_id, QbRequest.request_id == request_id)
+        )
+        uow.session.expunge(known)
+        return None
+    if known.digest != _digest(asked) and controls.requests.differing_body == "refuse":
+        raise faults.duplicate_request()
+    return Answer(200, known.answer.encode())
+
+
+def _digest(asked: Asked) -> str:
+    about = "\0".join((asked.method, *asked.path, asked.query.get("operation", ""), asked.query.get("include", "")))
+    return hashlib.sha256(about.encode() + b"\0" + asked.body).hexdigest()
+
+
+def _respond(answer: Answer, struck: CallFault | None, controls: QuickBooksControls) -> Response:
+    headers = {"intuit_tid": f"1-{uuid.uuid4().hex}", "QBO-Version": "1982.142", **answer.headers}
+    content = answer.content
+    if struck is CallFault.TRUNCATED_AFTER_COMMIT:
+        content = content[: len(content) // 2]
+    response = Response(content, answer.status, headers, media_type=answer.content_type)
+    if struck is CallFault.ERROR_AFTER_COMMIT:
+        status, content_type, content = faults.application_error(_time())
+        return Response(content, status, headers, media_type=content_type)
+    if struck in (CallFault.RESET_BEFORE_COMMIT, CallFault.RESET_AFTER_COMMIT):
+        return FaultyResponse(response, WireFault.RESET, 0.0)
+    if struck is CallFault.TIMEOUT_AFTER_COMMIT:
+        return FaultyResponse(response, WireFault.HANG, controls.calls.hang_seconds)
+    return response
+
+
+def _time() -> str:
+    return wall_now().astimezone().isoformat(timespec="milliseconds")

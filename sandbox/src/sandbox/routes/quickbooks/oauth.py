@@ -1,0 +1,162 @@
+"""Intuit's OAuth endpoints: consent, tokens, revocation, discovery."""
+
+import base64
+import binascii
+import hmac
+from html import escape
+from urllib.parse import parse_qs, urlencode
+
+import svcs
+from shared.database import Begin
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+
+from sandbox.quickbooks import documents
+from sandbox.services.quickbooks.companies import CompanyService
+from sandbox.services.quickbooks.oauth import SCOPE, OAuthRefusal, OAuthService, TokenPair
+from sandbox.settings import SandboxSettings
+from sandbox.workspace import Workspace
+
+HARD_EXPIRY = "x-include-refresh-token-hard-expires-in"
+NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+MAX_BODY_BYTES = 65_536
+
+
+async def authorize(request: Request) -> Response:
+    """The consent page, on which somebody consents at once. `realmId`, a parameter of ours, chooses the company."""
+    container: svcs.Container = request.app.state.container
+    asked = dict(request.query_params)
+    problem = _problem(asked, container.get(SandboxSettings))
+    if problem:
+        return _page(problem)
+    redirect_uri, state = asked["redirect_uri"], asked["state"]
+    begin = await container.aget(Begin)
+    async with begin() as tx:
+        companies = await (await tx.aget(CompanyService)).all()
+        realms = [company.realm_id for company in companies]
+        realm_id = asked.get("realmId") or (realms[0] if realms else "")
+        if realm_id not in realms:
+            return _page("There is no such company.")
+        workspace = await tx.aget(Workspace)
+        if workspace.controls.quickbooks.tokens.consent == "deny":
+            return _redirect(redirect_uri, {"error": "access_denied", "state": state})
+        code = await (await tx.aget(OAuthService)).consent(realm_id, redirect_uri)
+    return _redirect(redirect_uri, {"code": code, "state": state, "realmId": realm_id})
+
+
+def _problem(asked: dict[str, str], settings: SandboxSettings) -> str:
+    if asked.get("client_id") != settings.quickbooks_client_id:
+        return "The client_id is not known."
+    if asked.get("response_type") != "code":
+        return "The response_type has to be code."
+    if SCOPE not in asked.get("scope", "").split():
+        return f"The scope has to hold {SCOPE}."
+    if not asked.get("state"):
+        return "The state is missing."
+    if not asked.get("redirect_uri", "").startswith(("http://", "https://")):
+        return "The redirect_uri is not one of the app's."
+    return ""
+
+
+async def token(request: Request) -> Response:
+    """Tokens for a code or for a refresh token."""
+    container: svcs.Container = request.app.state.container
+    form = {name: values[0] for name, values in parse_qs((await _body(request)).decode("utf-8", "replace")).items()}
+    begin = await container.aget(Begin)
+    async with begin() as tx:
+        workspace = await tx.aget(Workspace)
+        if not _is_the_app(request, form, container.get(SandboxSettings)):
+            status = workspace.controls.quickbooks.tokens.invalid_client_status
+            return JSONResponse({"error": "invalid_client"}, status, NO_STORE)
+        service = await tx.aget(OAuthService)
+        try:
+            match form.get("grant_type"):
+                case "authorization_code":
+                    pair = await service.exchange(form.get("code", ""), form.get("redirect_uri", ""))
+                case "refresh_token":
+                    pair = await service.refresh(form.get("refresh_token", ""))
+                case _:
+                    raise OAuthRefusal("unsupported_grant_type", "The grant_type is not supported")
+            answer = JSONResponse(_tokens(pair, request), 200, NO_STORE)
+        except OAuthRefusal as refusal:
+            # Inside the transaction: what the refusal did to a grant is kept.
+            body = {"error": refusal.error, "error_description": refusal.description}
+            answer = JSONResponse(body, 400, NO_STORE)
+    return answer
+
+
+def _tokens(pair: TokenPair, request: Request) -> dict[str, str | int]:
+    body: dict[str, str | int] = {
+        "token_type": "bearer",
+        "access_token": pair.access_token,
+        "expires_in": pair.expires_in,
+        "refresh_token": pair.refresh_token,
+        "x_refresh_token_expires_in": pair.refresh_expires_in,
+    }
+    if request.headers.get(HARD_EXPIRY, "").lower() == "true":
+        body["x_refresh_token_hard_expires_in"] = pair.refresh_hard_expires_in
+    return body
+
+
+async def revoke(request: Request) -> Response:
+    container: svcs.Container = request.app.state.container
+    if not _is_the_app(request, {}, container.get(SandboxSettings)):
+        return JSONResponse({"error": "invalid_client"}, 401, NO_STORE)
+    try:
+        body = documents.read(await _body(request))
+        presented = str(body["token"])
+    except (ValueError, KeyError, TypeError):
+        return JSONResponse({"error": "invalid_request"}, 400, NO_STORE)
+    begin = await container.aget(Begin)
+    async with begin() as tx:
+        is_ended = await (await tx.aget(OAuthService)).revoke(presented)
+    return Response(status_code=200 if is_ended else 400, headers=NO_STORE)
+
+
+async def discovery(request: Request) -> Response:
+    base = str(request.base_url).rstrip("/")
+    return JSONResponse(
+        {
+            "issuer": f"{base}/op/v1",
+            "authorization_endpoint": f"{base}/connect/oauth2",
+            "token_endpoint": f"{base}/oauth2/v1/tokens/bearer",
+            "userinfo_endpoint": f"{base}/v1/openid_connect/userinfo",
+            "revocation_endpoint": f"{base}/v2/oauth2/tokens/revoke",
+            "jwks_uri": f"{base}/op/v1/jwks",
+            "response_types_supported": ["code"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": ["RS256"],
+            "scopes_supported": ["openid", "email", "profile", "address", "phone"],
+            "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
+        }
+    )
+
+
+async def _body(request: Request) -> bytes:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            return b""
+    return body
+
+
+def _is_the_app(request: Request, form: dict[str, str], settings: SandboxSettings) -> bool:
+    """The app's id and secret, in the header or in the form."""
+    scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
+    presented = f"{form.get('client_id', '')}:{form.get('client_secret', '')}"
+    if scheme.lower() == "basic":
+        try:
+            presented = base64.b64decode(encoded, validate=True).decode()
+        except (binascii.Error, UnicodeDecodeError):
+            return False
+    expected = f"{settings.quickbooks_client_id}:{settings.quickbooks_client_secret.get_secret_value()}"
+    return hmac.compare_digest(presented.encode(), expected.encode())
+
+
+def _redirect(to: str, parameters: dict[str, str]) -> Response:
+    return RedirectResponse(f"{to}{'&' if '?' in to else '?'}{urlencode(parameters)}", 302)
+
+
+def _page(problem: str) -> Response:
+    return HTMLResponse(f"<!DOCTYPE html>\n<html><body><p>{escape(problem)}</p></body></html>\n", 400)

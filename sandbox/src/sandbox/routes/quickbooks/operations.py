@@ -1,0 +1,286 @@
+"""The operations of the accounting API below a company: which one a call asks for, and what each answers."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sandbox.quickbooks import documents, faults, query
+from sandbox.quickbooks.entities import BY_PATH, KINDS, Kind
+from sandbox.quickbooks.faults import QuickBooksFault
+from sandbox.quickbooks.forms import Document
+from sandbox.quickbooks.pdf import small_pdf
+from sandbox.services.quickbooks.books import Books
+from sandbox.services.quickbooks.reports import aged_receivables
+from sandbox.services.quickbooks.store import Store
+
+JSON = "application/json;charset=UTF-8"
+CDC_KINDS = frozenset(KINDS) - {"Account"}
+SENT = ("Estimate", "Invoice", "CreditMemo", "Payment")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A call below the company. `path` is in lower case, `query` the parameters as they came."""
+
+    method: str
+    path: tuple[str, ...]
+    query: dict[str, str]
+    body: bytes
+    accept: str = ""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """`handler` is a key of OPERATIONS; `name` is what faults are chosen by."""
+
+    handler: str
+    name: str
+    kind: Kind | None = None
+    object_id: str = ""
+
+    @property
+    def is_write(self) -> bool:
+        return self.handler in ("create", "update", "delete", "void", "send", "batch")
+
+
+Answered = tuple[bytes, str]
+Handler = Callable[[Operation, Asked, Store, Books], Awaitable[Answered]]
+
+
+def operation_of(asked: Asked) -> Operation:
+    """Raises the fault of an unsupported operation where there is none of this kind."""
+    match (asked.method, *asked.path):
+        case ("GET", "companyinfo", _):
+            return Operation("company_info", "companyinfo")
+        case ("GET", "preferences"):
+            return Operation("preferences", "preferences")
+        case ("GET" | "POST", "query"):
+            return Operation("query", "query")
+        case ("GET", "cdc"):
+            return Operation("cdc", "cdc")
+        case ("POST", "batch"):
+            return Operation("batch", "batch")
+        case ("GET", "reports", "agedreceivables"):
+            return Operation("report", "report")
+        case ("GET", name, object_id) if name in BY_PATH:
+            return Operation("read", f"read {name}", BY_PATH[name], object_id)
+        case ("GET", name, object_id, "pdf") if name in BY_PATH and BY_PATH[name].name in SENT:
+            return Operation("pdf", f"pdf {name}", BY_PATH[name], object_id)
+        case ("POST", name, object_id, "send") if name in BY_PATH and BY_PATH[name].name in SENT:
+            return Operation("send", f"send {name}", BY_PATH[name], object_id)
+        case ("POST", name) if name in BY_PATH:
+            return _write(asked, BY_PATH[name])
+    raise faults.unsupported_operation()
+
+
+def _write(asked: Asked, kind: Kind) -> Operation:
+    wanted = asked.query.get("operation", "")
+    if wanted in ("delete", "void"):
+        return Operation(wanted, f"{wanted} {kind.name.lower()}", kind)
+    if wanted == "update" and asked.query.get("include") == "void":
+        return Operation("void", f"void {kind.name.lower()}", kind)
+    if wanted not in ("", "create", "update"):
+        raise faults.unsupported_operation()
+    verb = "update" if wanted == "update" or _document(asked).get("Id") else "create"
+    return Operation(verb, f"{verb} {kind.name.lower()}", kind)
+
+
+def _document(asked: Asked) -> Document:
+    try:
+        document = documents.read(asked.body)
+    except ValueError:
+        raise faults.unsupported_property("the body is no JSON") from None
+    if not isinstance(document, dict):
+        raise faults.unsupported_property("the body is no object")
+    return document
+
+
+def _answer(body: Document, store: Store) -> Answered:
+    return documents.write({**body, "time": store.local(store.now)}).encode(), JSON
+
+
+async def _company_info(_: Operation, asked: Asked, store: Store, __: Books) -> Answered:
+    info = {
+        "Id": "1",
+        "SyncToken": "4",
+        "domain": "QBO",
+        "sparse": False,
+        "CompanyName": store.company.name,
+        "LegalName": store.company.name,
+        "Country": "US",
+        "FiscalYearStartMonth": "January",
+        "SupportedLanguages": "en",
+        "DefaultTimeZone": store.company.zone,
+        "NameValue": [
+            {"Name": "OfferingSku", "Value": "QuickBooks Online Plus"},
+            {"Name": "SubscriptionStatus", "Value": "SUBSCRIBED"},
+        ],
+        "MetaData": {
+            "CreateTime": store.local(store.company.created_at),
+            "LastUpdatedTime": store.local(store.company.created_at),
+        },
+    }
+    return _answer({"CompanyInfo": info}, store)
+
+
+async def _preferences(_: Operation, asked: Asked, store: Store, __: Books) -> Answered:
+    body = {"Id": "1", "SyncToken": "1", "domain": "QBO", "sparse": False, **store.company.preferences}
+    return _answer({"Preferences": body}, store)
+
+
+async def _read(operation: Operation, asked: Asked, store: Store, books: Books) -> Answered:
+    kind = _kind(operation)
+    return _answer({kind.name: store.rendered(await store.get(kind, operation.object_id))}, store)
+
+
+async def _create(operation: Operation, asked: Asked, store: Store, books: Books) -> Answered:
+    kind = _kind(operation)
+    allows = asked.query.get("include") == "allowduplicatedocnum"
+    row = await books.create(kind, _document(asked), allows_taken_number=allows)
+    return _answer({kind.name: store.rendered(row)}, store)
+
+
+async def _update(operation: Operation, asked: Asked, store: Store, books: Books) -> Answered:
+    kind = _kind(operation)
+    return _answer({kind.name: store.rendered(await books.update(kind, _document(asked)))}, store)
+
+
+async def _void(operation: Operation, asked: Asked, store: Store, books: Books) -> Answered:
+    kind = _kind(operation)
+    return _answer({kind.name: store.rendered(await books.void(kind, _document(asked)))}, store)
+
+
+async def _delete(operation: Operation, asked: Asked, store: Store, books: Books) -> Answered:
+    kind = _kind(operation)
+    row = await books.delete(kind, _document(asked))
+    return _answer({kind.name: {"status": "Deleted", "domain": "QBO", "Id": str(row.id)}}, store)
+
+
+async def _send(operation: Operation, asked: Asked, store: Store, books: Books) -> Answered:
+    kind = _kind(operation)
+    row = await books.mark_sent(kind, operation.object_id, asked.query.get("sendTo"))
+    return _answer({kind.name: store.rendered(row)}, store)
+
+
+async def _pdf(operation: Operation, asked: Asked, store: Store, books: Books) -> Answered:
+    kind = _kind(operation)
+    row = store.rendered(await store.get(kind, operation.object_id))
+    title = f"{kind.name} {row.get('DocNumber') or row['Id']}: {row.get('TotalAmt')}"
+    return small_pdf(title), "application/pdf"
+
+
+async def _query(_: Operation, asked: Asked, store: Store, books: Books) -> Answered:
+    text = asked.query.get("query") or asked.body.decode("utf-8", "replace")
+    return _answer(await _queried(text, store), store)
+
+
+async def _queried(text: str, store: Store) -> Document:
+    asked = query.parse(text)
+    kind = KINDS.get(asked.entity)
+    if kind is None:
+        raise faults.query_validation(f"Entity {asked.entity} is not known.")
+    bodies = [store.rendered(row) for row in await store.all_of(kind)]
+    if asked.is_count:
+        return {"QueryResponse": {"totalCount": query.count(asked, bodies)}}
+    found = query.run(asked, bodies)
+    if not found:
+        return {"QueryResponse": {}}
+    page = {kind.name: list(found), "startPosition": asked.start, "maxResults": len(found)}
+    return {"QueryResponse": page}
+
+
+async def _cdc(_: Operation, asked: Asked, store: Store, books: Books) -> Answered:
+    return _answer(await _changes(asked.query, store), store)
+
+
+async def _changes(parameters: dict[str, str], store: Store) -> Document:
+    """What changed since, at most so many in all; who asks cannot see whether there was more."""
+    names = [name.strip() for name in parameters.get("entities", "").split(",") if name.strip()]
+    by_name = {name.lower(): name for name in CDC_KINDS}
+    if not names or any(name.lower() not in by_name for name in names):
+        raise faults.query_validation(f"The entities {parameters.get('entities')!r} are not known.")
+    try:
+        since = datetime.fromisoformat(parameters.get("changedSince", ""))
+    except ValueError:
+        raise faults.query_validation("changedSince is no date-time.") from None
+    since = since if since.tzinfo else since.replace(tzinfo=store.local_now.tzinfo)
+    if (store.now - since).days > 30:
+        raise faults.business("changedSince lies more than 30 days back.")
+    left, groups = store.controls.shapes.cdc_most, []
+    for name in names:
+        kind = KINDS[by_name[name.lower()]]
+        rows = await store.changed_since(kind, since, left)
+        # A list entry that was made inactive has been seen missing.
+        shows_inactive = kind.is_transaction or store.controls.shapes.has_inactive_in_cdc
+        shown = [row for row in rows if row.is_active or row.is_deleted or shows_inactive]
+        left -= len(shown)
+        bodies = [store.tombstone(row) if row.is_deleted else store.rendered(row) for row in shown]
+        if bodies:
+            groups.append({kind.name: bodies, "startPosition": 1, "maxResults": len(bodies)})
+    return {"CDCResponse": [{"QueryResponse": groups or [{}]}]}
+
+
+async def _batch(_: Operation, asked: Asked, store: Store, books: Books) -> Answered:
+    items = _document(asked).get("BatchItemRequest")
+    if not isinstance(items, list):
+        raise faults.missing_parameter("BatchItemRequest")
+    if len(items) > store.controls.shapes.batch_most:
+        raise faults.batch_too_large()
+    answers = []
+    for item in items:
+        try:
+            async with store.part():
+                body = await _batched(item, store, books)
+        except QuickBooksFault as fault:
+            await store.read_company_again()
+            body = {"Fault": fault.body("")["Fault"]}
+        answers.append({"bId": str(item.get("bId", "")), **body})
+    return _answer({"BatchItemResponse": answers}, store)
+
+
+async def _batched(item: Document, store: Store, books: Books) -> Document:
+    if "Query" in item:
+        return await _queried(str(item["Query"]), store)
+    if "CDCQuery" in item:
+        wanted = item["CDCQuery"]
+        asked = {"entities": str(wanted.get("Entities", "")), "changedSince": str(wanted.get("ChangedSince", ""))}
+        return await _changes(asked, store)
+    kind = next((KINDS[name] for name in item if name in KINDS), None)
+    if kind is None or not isinstance(item[kind.name], dict):
+        raise faults.unsupported_operation()
+    verb = item.get("operation")
+    if verb == "void" or (verb == "update" and item.get("optionsData") == "void"):
+        return {kind.name: store.rendered(await books.void(kind, item[kind.name]))}
+    if verb == "delete":
+        row = await books.delete(kind, item[kind.name])
+        return {kind.name: {"status": "Deleted", "domain": "QBO", "Id": str(row.id)}}
+    if verb not in ("create", "update"):
+        raise faults.unsupported_operation()
+    write = books.create if verb == "create" else books.update
+    return {kind.name: store.rendered(await write(kind, item[kind.name]))}
+
+
+async def _report(_: Operation, asked: Asked, store: Store, books: Books) -> Answered:
+    return documents.write(await aged_receivables(store, asked.query.get("report_date"))).encode(), JSON
+
+
+def _kind(operation: Operation) -> Kind:
+    assert operation.kind is not None  # noqa: S101 - operation_of() gives these handlers a kind
+    return operation.kind
+
+
+OPERATIONS: dict[str, Handler] = {
+    "company_info": _company_info,
+    "preferences": _preferences,
+    "query": _query,
+    "read": _read,
+    "create": _create,
+    "update": _update,
+    "delete": _delete,
+    "void": _void,
+    "send": _send,
+    "pdf": _pdf,
+    "cdc": _cdc,
+    "batch": _batch,
+    "report": _report,
+}

@@ -1,0 +1,330 @@
+"""Writing in a company's books, with what each write does to the other transactions."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from sandbox.models import QbObject
+from sandbox.quickbooks import documents, faults
+from sandbox.quickbooks.derived import voided
+from sandbox.quickbooks.entities import KINDS, UNIQUE_NAMES, Kind
+from sandbox.quickbooks.forms import ZERO, Document, check_open, checked, completed, display_name, shares, updated
+from sandbox.quickbooks.money import number
+from sandbox.services.quickbooks.store import Store
+
+FORMS = ("Estimate", "Invoice", "CreditMemo")
+DELETED_SUFFIX = " (deleted)"
+_OTHER_PERSON = "another user"
+
+
+class Books:
+    """Lives for one transaction. Every method raises a QuickBooksFault and has then changed nothing that is kept."""
+
+    def __init__(self, store: Store, *, by: str = "api", request_id: str | None = None) -> None:
+        self._store = store
+        self._shapes = store.controls.shapes
+        self._by = by
+        self._request_id = request_id
+
+    async def create(self, kind: Kind, given: Mapping[str, Any], *, allows_taken_number: bool = False) -> QbObject:
+        body = checked(kind, given)
+        await self._check_references(kind, body)
+        body = await self._prepared(kind, body, None, allows_taken_number=allows_taken_number)
+        links = await self._outgoing(kind, body, given, None)
+        row = await self._store.add(kind, body)
+        self._note(row, "created")
+        await self._link(row, links)
+        return row
+
+    async def update(self, kind: Kind, given: Mapping[str, Any]) -> QbObject:
+        """A full or, with `sparse`, a partial update."""
+        row = await self._current(kind, given)
+        is_sparse = given.get("sparse") is True
+        stored = documents.read(row.body)
+        body = updated(kind, stored, checked(kind, given, is_sparse=is_sparse), is_sparse=is_sparse)
+        if "Active" in given:
+            body["Active"] = given["Active"] is not False
+        await self._check_references(kind, body)
+        body = await self._prepared(kind, body, row)
+        if row.is_active and body.get("Active") is False:
+            body = await self._deactivated(row, body)
+        links = await self._outgoing(kind, body, given, row)
+        self._store.touch(row, body)
+        self._note(row, "updated")
+        await self._link(row, links)
+        return row
+
+    async def delete(self, kind: Kind, given: Mapping[str, Any]) -> QbObject:
+        """Only transactions are deleted: what they gave to others is taken back, what they got goes back."""
+        if not kind.is_transaction:
+            raise faults.unsupported_operation()
+        row = await self._current(kind, given)
+        body = documents.read(row.body)
+        check_open(body, await self._store.desk(body))
+        targets = await self._store.set_links(row, {})
+        givers = await self._store.cut_links_to(row)
+        self._store.touch(row, body)
+        row.is_deleted = True
+        await self._refresh({*targets, *givers})
+        await self._refresh_customer(row)
+        self._note(row, "deleted")
+        return row
+
+    async def void(self, kind: Kind, given: Mapping[str, Any]) -> QbObject:
+        """Keep the transaction with nothing in it. Payments of a voided invoice are unapplied."""
+        if not kind.can_be_voided:
+            raise faults.unsupported_operation()
+        row = await self._current(kind, given)
+        body = documents.read(row.body)
+        check_open(body, await self._store.desk(body))
+        targets = await self._store.set_links(row, {})
+        givers = await self._store.cut_links_to(row)
+        self._store.touch(row, voided(body))
+        await self._refresh({*targets, *givers})
+        await self._refresh_customer(row)
+        self._note(row, "void")
+        return row
+
+    async def mark_sent(self, kind: Kind, object_id: object, address: str | None) -> QbObject:
+        """Note that the form was e-mailed. Raises where there is no address to send it to."""
+        row = await self._store.get(kind, object_id, lock=True)
+        body = documents.read(row.body)
+        if address:
+            body["BillEmail"] = {"Address": address}
+        if not (body.get("BillEmail") or {}).get("Address"):
+            raise faults.missing_email()
+        body["EmailStatus"] = "EmailSent"
+        body["DeliveryInfo"] = {"DeliveryType": "Email", "DeliveryTime": self._store.local(self._store.now)}
+        self._store.touch(row, body)
+        self._note(row, "emailed")
+        return row
+
+    async def merge_customers(self, kept_id: object, gone_id: object) -> QbObject:
+        """A person merges two customers: everything of the second one is the first one's, and it is gone."""
+        kind = KINDS["Customer"]
+        kept = await self._store.get(kind, kept_id, lock=True)
+        gone = await self._store.get(kind, gone_id, lock=True)
+        for other in ("Estimate", "Invoice", "CreditMemo", "Payment"):
+            for row in await self._store.all_of(KINDS[other]):
+                if row.customer_id == str(gone.id):
+                    body = documents.read(row.body)
+                    body["CustomerRef"] = self._reference(kept)
+                    self._store.touch(row, body)
+        gone.is_deleted = True
+        self._store.touch(gone, documents.read(gone.body))
+        await self._refresh_balance(kept)
+        self._store.note(kept, "merged", by=self._by, request_id=self._request_id, deleted_id=str(gone.id))
+        return kept
+
+    async def newest(self, kind: Kind, object_id: object) -> Document:
+        """What names the object as it stands now, for a person who is looking at it."""
+        row = await self._store.get(kind, object_id)
+        return {"Id": str(row.id), "SyncToken": str(row.sync_token)}
+
+    async def _current(self, kind: Kind, given: Mapping[str, Any]) -> QbObject:
+        """The object that is to be changed, if the caller has seen its newest state."""
+        if not given.get("Id"):
+            raise faults.missing_parameter("Id")
+        row = await self._store.get(kind, given["Id"], lock=True)
+        if given.get("SyncToken") is None:
+            raise faults.missing_parameter("SyncToken")
+        if str(given["SyncToken"]) != str(row.sync_token):
+            raise faults.stale_object(_OTHER_PERSON)
+        return row
+
+    async def _check_references(self, kind: Kind, body: Mapping[str, Any]) -> None:
+        for name, target in kind.references.items():
+            reference = body.get(name)
+            if reference is None:
+                continue
+            found = await self._store.find(target, (reference or {}).get("value"))
+            if found is None:
+                raise faults.invalid_reference(name)
+            if not found.is_active:
+                raise faults.inactive()
+        for line in body.get("Line") or () if kind.name in FORMS else ():
+            item = ((line or {}).get("SalesItemLineDetail") or {}).get("ItemRef")
+            found = await self._store.find("Item", item.get("value")) if item else None
+            if item and (found is None or not found.is_active):
+                raise faults.invalid_reference("ItemRef") if found is None else faults.inactive()
+
+    async def _prepared(
+        self, kind: Kind, body: Document, row: QbObject | None, *, allows_taken_number: bool = False
+    ) -> Document:
+        if kind.name in UNIQUE_NAMES:
+            return await self._named(body, row)
+        if kind.name == "Payment":
+            return await self._payment(body)
+        if kind.name not in FORMS:
+            return {"Active": True, **body}
+        body = {**body, "DocNumber": await self._number(kind, body, row, allows_taken=allows_taken_number)}
+        body["CustomerRef"] = await self._with_name("Customer", body["CustomerRef"])
+        body = completed(kind, body, await self._store.desk(body))
+        if kind.name == "Invoice":
+            paid = sum([link.amount for link in await self._store.links_to(row)], ZERO) if row else ZERO
+            body["Balance"] = Decimal(body["TotalAmt"]) - number(body.get("Deposit") or 0, "Deposit") - paid
+        if kind.name == "CreditMemo":
+            used = sum([link.amount for link in await self._store.links_to(row)], ZERO) if row else ZERO
+            body["RemainingCredit"] = body["Balance"] = Decimal(body["TotalAmt"]) - used
+        return body
+
+    async def _named(self, body: Document, row: QbObject | None) -> Document:
+        name = display_name(body)
+        if await self._store.holder_of_name(name, except_for=row) is not None:
+            raise faults.duplicate_name()
+        return {
+            "Active": True,
+            "Balance": ZERO,
+            "Taxable": True,
+            "Job": False,
+            "PreferredDeliveryMethod": "Print",
+            "CurrencyRef": {"value": "USD", "name": "United States Dollar"},
+            **body,
+            "DisplayName": name,
+            "FullyQualifiedName": name,
+        }
+
+    async def _payment(self, body: Document) -> Document:
+        total, given = number(body["TotalAmt"], "TotalAmt"), ZERO
+        if total < 0:
+            raise faults.negative_amount()
+        wanted = shares(body)
+        for (kind, object_id), amount in wanted.items():
+            target = await self._store.find(kind, object_id)
+            if target is None:
+                raise faults.invalid_reference("LinkedTxn")
+            if target.customer_id != (body.get("CustomerRef") or {}).get("value"):
+                raise faults.business("The customer of the payment is not the customer of what it pays.")
+            given += amount if kind == "Invoice" else -amount
+        if given > total:
+            raise faults.business("The amount applied is more than the amount of the payment.")
+        body = {
+            "CurrencyRef": {"value": "USD", "name": "United States Dollar"},
+            "ProcessPayment": False,
+            **body,
+            "TotalAmt": total,
+            "UnappliedAmt": total - given,
+            "Line": body.get("Line") or [],
+        }
+        body["CustomerRef"] = await self._with_name("Customer", body["CustomerRef"])
+        desk = await self._store.desk(body)
+        body["TxnDate"] = body.get("TxnDate") or desk.today.isoformat()
+        check_open(body, desk)
+        return body
+
+    async def _number(self, kind: Kind, body: Document, row: QbObject | None, *, allows_taken: bool) -> str | None:
+        """Its own number where the company lets apps choose, else the next of the server's sequence."""
+        chosen = body.get("DocNumber")
+        if not self._store.company.preferences["SalesFormsPrefs"]["CustomTxnNumbers"] or chosen == "AUTO_GENERATE":
+            return row.doc_number if row else await self._store.next_number(kind)
+        if not chosen:
+            return None
+        holder = await self._store.holder_of_number(kind.name, chosen, except_for=row)
+        if holder is not None and not allows_taken:
+            raise faults.duplicate_document_number(chosen, kind.name, str(holder.id))
+        return str(chosen)
+
+    async def _outgoing(
+        self, kind: Kind, body: Document, given: Mapping[str, Any], row: QbObject | None
+    ) -> dict[tuple[str, int], Decimal] | None:
+        """The links that the write makes; None where it leaves them as they are."""
+        if kind.name == "Payment":
+            return shares(body)
+        if kind.name != "Invoice" or row is not None:
+            return None
+        links: dict[tuple[str, int], Decimal] = {}
+        for link in given.get("LinkedTxn") or ():
+            if link.get("TxnType") == "Estimate":
+                estimate = await self._store.find("Estimate", link.get("TxnId"), lock=True)
+                if estimate is None:
+                    raise faults.invalid_reference("LinkedTxn")
+                # One that is closed or rejected is not linked, and nothing says so.
+                if documents.read(estimate.body)["TxnStatus"] in ("Pending", "Accepted"):
+                    links["Estimate", estimate.id] = Decimal(body["TotalAmt"])
+        return links
+
+    async def _link(self, row: QbObject, links: dict[tuple[str, int], Decimal] | None) -> None:
+        if links is not None:
+            await self._refresh({*await self._store.set_links(row, links), (row.kind, row.id)})
+        await self._refresh_customer(row)
+
+    async def _refresh(self, changed: set[tuple[str, int]]) -> None:
+        """Work out anew what transactions owe, have left, and are linked with."""
+        for kind, object_id in sorted(changed):
+            row = await self._store.find(kind, object_id, lock=True)
+            if row is None:
+                continue
+            before = documents.read(row.body)
+            after = await self._standing(row, before)
+            if after == before:
+                continue
+            is_echo = row.created_at == self._store.now or row.updated_at == self._store.now
+            (self._store.put if is_echo else self._store.touch)(row, after)
+            if not is_echo:
+                self._note(row, "updated")
+
+    async def _standing(self, row: QbObject, body: Document) -> Document:
+        outgoing, incoming = await self._store.links_from(row), await self._store.links_to(row)
+        linked = [{"TxnId": str(link.to_id), "TxnType": link.to_kind} for link in outgoing if row.kind == "Invoice"]
+        linked += [{"TxnId": str(link.from_id), "TxnType": link.from_kind} for link in incoming]
+        after = {**body, "LinkedTxn": linked}
+        taken = sum([link.amount for link in incoming], ZERO)
+        if row.kind == "Invoice":
+            after["Balance"] = Decimal(body["TotalAmt"]) - Decimal(body.get("Deposit") or 0) - taken
+            if after["Balance"] < 0:
+                raise faults.business("More would be applied than the invoice is open for.")
+        elif row.kind == "CreditMemo":
+            after["RemainingCredit"] = after["Balance"] = Decimal(body["TotalAmt"]) - taken
+        elif row.kind == "Payment":
+            lines = [
+                line for line in body["Line"] if any(_is_linked(line, link.to_kind, link.to_id) for link in outgoing)
+            ]
+            given = sum([link.amount if link.to_kind == "Invoice" else -link.amount for link in outgoing], ZERO)
+            after |= {"Line": lines, "UnappliedAmt": Decimal(body["TotalAmt"]) - given}
+            after.pop("LinkedTxn")
+        elif row.kind == "Estimate":
+            is_linked = any(link.from_kind == "Invoice" for link in incoming)
+            if is_linked and body["TxnStatus"] in ("Pending", "Accepted"):
+                after["TxnStatus"] = self._shapes.linked_estimate
+            elif not is_linked and body["TxnStatus"] == self._shapes.linked_estimate and body.get("LinkedTxn"):
+                after["TxnStatus"] = "Accepted" if body.get("AcceptedDate") else "Pending"
+        return after
+
+    async def _refresh_customer(self, row: QbObject) -> None:
+        customer = await self._store.find("Customer", row.customer_id, lock=True) if row.customer_id else None
+        if customer is not None:
+            await self._refresh_balance(customer)
+
+    async def _refresh_balance(self, customer: QbObject) -> None:
+        """A changed balance is no change that the customer's SyncToken counts."""
+        body = documents.read(customer.body)
+        balance = await self._store.open_balance(customer.id)
+        if body.get("Balance") != balance:
+            updated_at = customer.updated_at
+            self._store.put(customer, {**body, "Balance": balance, "BalanceWithJobs": balance})
+            customer.updated_at = updated_at
+
+    async def _deactivated(self, row: QbObject, body: Document) -> Document:
+        if row.kind == "Customer" and Decimal(body.get("Balance") or 0):
+            raise faults.nonzero_balance()
+        name = "DisplayName" if row.kind in UNIQUE_NAMES else "Name"
+        has_suffix = row.kind == "Item" or (row.kind == "Customer" and self._shapes.has_deleted_suffix)
+        return {**body, name: f"{body[name]}{DELETED_SUFFIX}"} if has_suffix else body
+
+    async def _with_name(self, kind: str, reference: Mapping[str, Any]) -> Document:
+        row = await self._store.find(kind, reference.get("value"))
+        return self._reference(row) if row is not None else dict(reference)
+
+    @staticmethod
+    def _reference(row: QbObject) -> Document:
+        body = documents.read(row.body)
+        return {"value": str(row.id), "name": body.get("DisplayName") or body.get("Name")}
+
+    def _note(self, row: QbObject, operation: str) -> None:
+        self._store.note(row, operation, by=self._by, request_id=self._request_id)
+
+
+def _is_linked(line: Mapping[str, Any], kind: str, object_id: int) -> bool:
+    return any(
+        link.get("TxnType") == kind and link.get("TxnId") == str(object_id) for link in line.get("LinkedTxn") or ()
+    )

@@ -1,0 +1,281 @@
+"""A company's books in the database: objects, links between transactions, what an app is to hear of."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from shared.database import UnitOfWork
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSessionTransaction
+
+from sandbox.draw import draw, pick
+from sandbox.models import QbCompany, QbEvent, QbLedgerEntry, QbLink, QbObject
+from sandbox.quickbooks import documents, faults
+from sandbox.quickbooks.controls import EventFault, QuickBooksControls
+from sandbox.quickbooks.entities import KINDS, Kind
+from sandbox.quickbooks.forms import ZERO, Desk, Document
+
+FIRST_ID = 1
+
+
+class Store:
+    """Lives for one transaction, in one company, whose row it has locked where anything is to be written."""
+
+    def __init__(self, uow: UnitOfWork, company: QbCompany, controls: QuickBooksControls) -> None:
+        self._session = uow.session
+        self.now = uow.now
+        self.company = company
+        self.controls = controls
+
+    @property
+    def local_now(self) -> datetime:
+        return self.now.astimezone(ZoneInfo(self.company.zone))
+
+    def part(self) -> AsyncSessionTransaction:
+        """A part of the transaction that may fail on its own."""
+        return self._session.begin_nested()
+
+    async def read_company_again(self) -> None:
+        """After a part that failed: what it had changed of the company is not so."""
+        await self._session.refresh(self.company)
+
+    async def desk(self, body: Mapping[str, Any]) -> Desk:
+        percent = self.company.preferences["TaxPrefs"]["UsingSalesTax"]
+        closed = self.company.preferences["AccountingInfoPrefs"].get("BookCloseDate")
+        term_ref = body.get("SalesTermRef") or {}
+        term = await self.find("Term", term_ref.get("value")) if term_ref else None
+        return Desk(
+            today=self.local_now.date(),
+            tax_percent=Decimal(self.company.tax_percent) if percent else None,
+            closed_until=date.fromisoformat(closed) if closed else None,
+            term=documents.read(term.body) if term else None,
+        )
+
+    async def find(self, kind: str, object_id: object, *, lock: bool = False) -> QbObject | None:
+        """The object, unless it was deleted or never was."""
+        if not str(object_id).isdigit():
+            return None
+        found = await self._session.get(
+            QbObject, (self.company.realm_id, kind, int(str(object_id))), with_for_update=lock or None
+        )
+        return found if found is not None and not found.is_deleted else None
+
+    async def get(self, kind: Kind, object_id: object, *, lock: bool = False) -> QbObject:
+        found = await self.find(kind.name, object_id, lock=lock)
+        if found is None:
+            raise faults.object_not_found("Object Not Found : Something you're trying to use has been made inactive.")
+        return found
+
+    def next_id(self, kind: Kind) -> int:
+        """The next of the kind's sequence. Transactions share one, customers and vendors another."""
+        ids = dict(self.company.next_ids)
+        taken = int(ids.get(kind.sequence, FIRST_ID))
+        ids[kind.sequence] = taken + 1
+        self.company.next_ids = ids
+        return taken
+
+    async def add(self, kind: Kind, body: Document) -> QbObject:
+        row = QbObject(
+            realm_id=self.company.realm_id,
+            kind=kind.name,
+            id=self.next_id(kind),
+            sync_token=0,
+            is_active=True,
+            is_deleted=False,
+            created_at=self.now,
+        )
+        self.put(row, body)
+        self._session.add(row)
+        await self._session.flush()
+        return row
+
+    def put(self, row: QbObject, body: Document) -> None:
+        """Make this the object's body, and what is looked up by it."""
+        row.body = documents.write(body)
+        row.is_active = body.get("Active", True) is not False
+        name = body.get("DisplayName") if row.kind in ("Customer", "Vendor") else body.get("Name")
+        row.name = str(name).lower() if name else None
+        row.doc_number = body.get("DocNumber")
+        row.customer_id = (body.get("CustomerRef") or {}).get("value")
+        row.total = body.get("TotalAmt")
+        row.updated_at = self.now
+
+    def touch(self, row: QbObject, body: Document) -> None:
+        row.sync_token += 1
+        self.put(row, body)
+
+    def rendered(self, row: QbObject) -> Document:
+        """As the API shows it."""
+        head = {"Id": str(row.id), "SyncToken": str(row.sync_token), "domain": "QBO", "sparse": False}
+        meta = {
+            "CreateTime": self.local(row.created_at),
+            "LastUpdatedTime": self.local(row.updated_at),
+        }
+        return {**head, **documents.read(row.body), "MetaData": meta}
+
+    def tombstone(self, row: QbObject) -> Document:
+        meta = {"LastUpdatedTime": self.local(row.updated_at)}
+        return {"status": "Deleted", "domain": "QBO", "Id": str(row.id), "MetaData": meta}
+
+    def local(self, at: datetime) -> str:
+        """An instant as QuickBooks writes it: with the offset of the company's zone."""
+        return at.astimezone(ZoneInfo(self.company.zone)).isoformat(timespec="seconds")
+
+    async def set_links(self, row: QbObject, shares: Mapping[tuple[str, int], Decimal]) -> set[tuple[str, int]]:
+        """Make these the links that go out from the transaction; returns all whose standing that changes."""
+        before = {(link.to_kind, link.to_id) for link in await self.links_from(row)}
+        mine = (
+            QbLink.realm_id == row.realm_id,
+            QbLink.from_kind == row.kind,
+            QbLink.from_id == row.id,
+        )
+        await self._session.execute(delete(QbLink).where(*mine))
+        for (kind, object_id), amount in shares.items():
+            values = {
+                "realm_id": row.realm_id,
+                "from_kind": row.kind,
+                "from_id": row.id,
+                "to_kind": kind,
+                "to_id": object_id,
+                "amount": amount,
+            }
+            await self._session.execute(insert(QbLink).values(values))
+        return before | set(shares)
+
+    async def links_from(self, row: QbObject) -> Sequence[QbLink]:
+        found = await self._session.scalars(
+            select(QbLink)
+            .where(QbLink.realm_id == row.realm_id, QbLink.from_kind == row.kind, QbLink.from_id == row.id)
+            .order_by(QbLink.to_kind, QbLink.to_id)
+        )
+        return found.all()
+
+    async def links_to(self, row: QbObject) -> Sequence[QbLink]:
+        found = await self._session.scalars(
+            select(QbLink)
+            .where(QbLink.realm_id == row.realm_id, QbLink.to_kind == row.kind, QbLink.to_id == row.id)
+            .order_by(QbLink.from_kind, QbLink.from_id)
+        )
+        return found.all()
+
+    async def cut_links_to(self, row: QbObject) -> list[tuple[str, int]]:
+        """Undo what others give to this transaction; returns who they were."""
+        givers = [(link.from_kind, link.from_id) for link in await self.links_to(row)]
+        await self._session.execute(
+            delete(QbLink).where(QbLink.realm_id == row.realm_id, QbLink.to_kind == row.kind, QbLink.to_id == row.id)
+        )
+        return givers
+
+    async def holder_of_name(self, name: str, *, except_for: QbObject | None = None) -> QbObject | None:
+        """The customer or vendor, active or not, that bears this name."""
+        found = await self._session.scalars(
+            select(QbObject).where(
+                QbObject.realm_id == self.company.realm_id,
+                QbObject.name == name.lower(),
+                QbObject.kind.in_(("Customer", "Vendor")),
+                ~QbObject.is_deleted,
+            )
+        )
+        return next((row for row in found if row is not except_for), None)
+
+    async def holder_of_number(self, kind: str, number: str, *, except_for: QbObject | None = None) -> QbObject | None:
+        found = await self._session.scalars(
+            select(QbObject).where(
+                QbObject.realm_id == self.company.realm_id,
+                QbObject.doc_number == number,
+                QbObject.kind == kind,
+                ~QbObject.is_deleted,
+            )
+        )
+        return next((row for row in found if row is not except_for), None)
+
+    async def open_balance(self, customer_id: int) -> Decimal:
+        """What the customer owes: unpaid invoices less unapplied payments and unused credits."""
+        rows = await self._session.scalars(
+            select(QbObject).where(
+                QbObject.realm_id == self.company.realm_id,
+                QbObject.customer_id == str(customer_id),
+                QbObject.kind.in_(("Invoice", "Payment", "CreditMemo")),
+                ~QbObject.is_deleted,
+            )
+        )
+        balance = ZERO
+        for row in rows:
+            body = documents.read(row.body)
+            balance += Decimal(body.get("Balance", 0)) if row.kind == "Invoice" else ZERO
+            balance -= Decimal(body.get("UnappliedAmt", 0)) if row.kind == "Payment" else ZERO
+            balance -= Decimal(body.get("RemainingCredit", 0)) if row.kind == "CreditMemo" else ZERO
+        return balance
+
+    async def all_of(self, kind: Kind) -> list[QbObject]:
+        found = await self._session.scalars(
+            select(QbObject)
+            .where(QbObject.realm_id == self.company.realm_id, QbObject.kind == kind.name, ~QbObject.is_deleted)
+            .order_by(QbObject.id)
+        )
+        return list(found)
+
+    async def changed_since(self, kind: Kind, since: datetime, most: int) -> list[QbObject]:
+        """What changed after the instant, deleted objects included, in the order of the last change."""
+        found = await self._session.scalars(
+            select(QbObject)
+            .where(
+                QbObject.realm_id == self.company.realm_id,
+                QbObject.kind == kind.name,
+                QbObject.updated_at >= since,
+            )
+            .order_by(QbObject.is_deleted, QbObject.updated_at, QbObject.id)
+            .limit(most)
+        )
+        return list(found)
+
+    async def next_number(self, kind: Kind) -> str:
+        """The server's own sequence of document numbers."""
+        highest = await self._session.scalar(
+            select(func.count()).where(QbObject.realm_id == self.company.realm_id, QbObject.kind == kind.name)
+        )
+        return str(1001 + int(highest or 0))
+
+    def note(
+        self, row: QbObject, operation: str, *, by: str, request_id: str | None = None, deleted_id: str | None = None
+    ) -> None:
+        """Write the change down, and let the company's apps hear of it."""
+        self._session.add(
+            QbLedgerEntry(
+                realm_id=row.realm_id,
+                kind=row.kind,
+                entity_id=str(row.id),
+                operation=operation,
+                by=by,
+                request_id=request_id,
+                doc_number=row.doc_number,
+                total=row.total,
+                at=self.now,
+            )
+        )
+        if row.kind not in TOLD:
+            return
+        profile = self.controls.events
+        subject = (row.kind, row.id, row.sync_token, operation)
+        fault = pick(profile.shares, draw(profile.seed, "event", *subject)) if profile.shares else None
+        late = {EventFault.LATE: profile.late_seconds, EventFault.REORDERED: profile.reorder_seconds}
+        due_at = self.now + timedelta(seconds=late.get(fault, 0.0) if fault else 0.0)
+        self._session.add(
+            QbEvent(
+                realm_id=row.realm_id,
+                kind=row.kind.lower(),
+                entity_id=str(row.id),
+                operation=operation,
+                deleted_id=deleted_id,
+                fault=fault,
+                occurred_at=self.now,
+                due_at=None if fault is EventFault.MISSING else due_at,
+            )
+        )
+
+
+TOLD = frozenset(KINDS) - {"Account", "PaymentMethod"}
+"""The kinds of which webhooks tell."""
