@@ -136,6 +136,17 @@ def provider(serve: Serve) -> Iterator[Boundary]:
 
 
 @pytest.fixture(scope="session")
+def quickbooks(serve: Serve) -> Iterator[Boundary]:
+    """The accounting provider of a sandbox of its own."""
+    with _sandbox(serve) as boundary:
+        # Clients that do not keep to the limits of themselves are to be seen to the end.
+        unlimited = {"quickbooks": {"limits": {"per_second": None, "per_minute": None}}}
+        controls = f"{boundary.url}/sandbox/v1/controls"
+        httpx.patch(controls, json=unlimited, headers={"X-Sandbox-Key": CONTROL_KEY}).raise_for_status()
+        yield boundary
+
+
+@pytest.fixture(scope="session")
 def sandbox(serve: Serve) -> Iterator[Boundary]:
     """The controls of another sandbox: what they do must not disturb the provider's surface under test."""
     with _sandbox(serve) as boundary:

@@ -23,6 +23,10 @@ _FORM = (
     "ClassRef",
     "DepartmentRef",
     "ExchangeRate",
+    "TrackingNum",
+    "ShipDate",
+    "ShipMethodRef",
+    "FreeFormAddress",
     *_ADDRESS,
 )
 COMMON = frozenset({"Id", "SyncToken", "sparse", "domain", "MetaData", "LinkedTxn", "Active"})
@@ -112,6 +116,9 @@ KINDS = {
                     "ParentRef",
                     "Job",
                     "BillWithParent",
+                    "OpenBalanceDate",
+                    "PrimaryTaxIdentifier",
+                    "ResaleNum",
                     *_ADDRESS,
                 }
             ),
@@ -147,6 +154,7 @@ KINDS = {
                     "QtyOnHand",
                     "InvStartDate",
                     "PurchaseCost",
+                    "SubItem",
                 }
             ),
             required=("Name",),

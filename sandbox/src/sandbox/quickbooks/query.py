@@ -160,9 +160,9 @@ def _read_projection(reader: _Reader) -> bool:
         for sign in ("(", "*", ")"):
             reader.expect_sign(sign)
         return True
-    if reader.take_sign("*"):
-        return False
-    reader.name()
+    if not reader.take_sign("*"):
+        reader.name()
+    # Further names, also behind the star, as clients ask for members that a plain star leaves out.
     while reader.take_sign(","):
         reader.name()
     return False
