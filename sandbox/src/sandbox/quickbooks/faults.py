@@ -68,6 +68,10 @@ def missing_parameter(name: str) -> QuickBooksFault:
                            element=name)  # fmt: skip
 
 
+def invalid_string() -> QuickBooksFault:
+    return QuickBooksFault("2040", "Invalid String", "A text holds characters that cannot be stored.")
+
+
 def too_long(most: int, supplied: int) -> QuickBooksFault:
     detail = (
         f"String length specified does not match the supported length. Min:0 Max:{most} supported."

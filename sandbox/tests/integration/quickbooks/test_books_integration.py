@@ -50,6 +50,7 @@ async def test_an_invoice_is_filled_in_by_the_server(app: App) -> None:
         ({"Line": [line("5.00", tax="8")]}, "6100"),
         ({"TxnDate": "yesterday"}, "6000"),
         ({"CustomerRef": "1"}, "2010"),
+        ({"PrivateNote": "a\0b"}, "2040"),
         ({"Line": {"Amount": 1}}, "2010"),
         ({"Line": ["x"]}, "2010"),
         ({"Line": [{"DetailType": "SalesItemLineDetail", "Amount": 1, "SalesItemLineDetail": "x"}]}, "2010"),

@@ -74,6 +74,8 @@ async def serve_company(request: Request) -> Response:
             controls = workspace.controls.quickbooks
             company = await _company(tx, request)
             _check_limits(container, company, controls)
+            if _holds_nul(asked):
+                raise faults.invalid_string()
             operation = operation_of(asked)
             struck = _fault(container, operation, workspace)
             if struck is not None and not struck.has_effect:
@@ -92,9 +94,15 @@ async def _body(request: Request) -> bytes:
     async for chunk in request.stream():
         size += len(chunk)
         if size > MAX_BODY_BYTES:
-            return b"\0"  # No JSON and no query: refused like anything else that is unreadable.
+            return b"\0"  # Refused like any text that cannot be stored.
         chunks.append(chunk)
     return b"".join(chunks)
+
+
+def _holds_nul(asked: Asked) -> bool:
+    """What no text column takes, as it is or escaped."""
+    parts = (asked.body, *(part.encode() for part in (*asked.path, *asked.query.values())))
+    return any(b"\0" in part or b"\\u0000" in part for part in parts)
 
 
 async def _company(tx: svcs.Container, request: Request) -> QbCompany:
