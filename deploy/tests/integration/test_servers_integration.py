@@ -102,7 +102,8 @@ def _runs(pid: int) -> bool:
 async def test_a_frozen_nats_thaws(tmp_path: Path) -> None:
     with NatsServer(tmp_path / "nats", free_port(), free_port(), users=[]) as server:
         server.pause()
-        assert not server.is_ready()
+        # The signal takes a moment to reach every thread of it.
+        await until(lambda: not server.is_ready(), within=5)
         server.resume()
         await until(server.is_ready, within=5)
         server.kill()
