@@ -94,7 +94,7 @@ def completed(kind: Kind, body: Document, desk: Desk) -> Document:
     body["TxnDate"] = body.get("TxnDate") or desk.today.isoformat()
     check_open(body, desk)
     lines = _numbered(body["Line"])
-    totals = compute_totals(lines, desk.tax_percent)
+    totals = compute_totals(lines, desk.tax_percent, discount_first=body.get("ApplyTaxAfterDiscount") is True)
     body["Line"] = [*lines, {"Amount": totals.subtotal, "DetailType": "SubTotalLineDetail", "SubTotalLineDetail": {}}]
     body["TotalAmt"] = totals.total
     body["TxnTaxDetail"] = _tax_detail(desk.tax_percent, totals.tax, totals.taxable)

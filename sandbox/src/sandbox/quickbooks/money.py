@@ -54,16 +54,19 @@ def check_line(line: Mapping[str, Any]) -> None:
         raise faults.amount_mismatch()
 
 
-def compute_totals(lines: Sequence[Mapping[str, Any]], tax_percent: Decimal | None) -> Totals:
+def compute_totals(
+    lines: Sequence[Mapping[str, Any]], tax_percent: Decimal | None, *, discount_first: bool = True
+) -> Totals:
     """Subtotal of the item lines less the discounts, the tax on what is taxable of it, and both together.
 
-    A discount is spread over taxable and other lines by their share, as the tax is worked out after it.
+    With `discount_first` a discount is spread over taxable and other lines by their share, and the tax is on the rest;
+    without, the tax is on the whole (ApplyTaxAfterDiscount).
     """
     items = [line for line in lines if line.get("DetailType") == "SalesItemLineDetail"]
     gross = sum((number(line["Amount"], "Amount") for line in items), ZERO)
     taxable = sum((number(line["Amount"], "Amount") for line in items if _is_taxable(line)), ZERO)
     discount = sum((_discount(line, gross) for line in lines if line.get("DetailType") == "DiscountLineDetail"), ZERO)
-    if discount and gross:
+    if discount and gross and discount_first:
         taxable -= cents(discount * taxable / gross)
     tax = cents(taxable * tax_percent / HUNDRED) if tax_percent else ZERO
     subtotal = gross - discount

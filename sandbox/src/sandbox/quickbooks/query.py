@@ -254,10 +254,15 @@ def count(query: Query, bodies: Iterable[Mapping[str, Any]]) -> int:
     return len(_matching(query, bodies))
 
 
+def conditions_of(query: Query) -> tuple[Condition, ...]:
+    """All that hold, also the one that lists imply: of what is in use."""
+    if query.entity in NAME_LISTS and all(condition.property != "Active" for condition in query.conditions):
+        return (*query.conditions, Condition("Active", "=", ("true",)))
+    return query.conditions
+
+
 def _matching(query: Query, bodies: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    conditions = query.conditions
-    if query.entity in NAME_LISTS and all(condition.property != "Active" for condition in conditions):
-        conditions = (*conditions, Condition("Active", "=", ("true",)))
+    conditions = conditions_of(query)
     return [body for body in bodies if all(_holds(condition, body) for condition in conditions)]
 
 
@@ -295,11 +300,12 @@ def _wanted(name: str, text: str) -> Any:
             raise faults.query_validation(f"value {text} is no number")
         return amount
     if name in _INSTANTS:
-        return _instant(text)
+        return instant(text)
     return text.lower()
 
 
-def _instant(text: str) -> datetime:
+def instant(text: str) -> datetime:
+    """Raises the fault of a value that is no date-time."""
     try:
         at = datetime.fromisoformat(text)
         # One without an offset means the company's zone at the provider; here, always the same: UTC.

@@ -218,6 +218,16 @@ async def test_what_was_deleted_is_not_found(app: App) -> None:
     assert (answer.status_code, answer.json()["Fault"]["Error"][0]["code"]) == (400, "610")
 
 
+@pytest.mark.parametrize(("is_first", "tax", "total"), [(True, "5.63", "95.63"), (False, "6.25", "96.25")])
+async def test_the_tax_is_on_the_price_before_or_after_the_discount(
+    app: App, is_first: bool, tax: str, total: str
+) -> None:
+    off = {"DetailType": "DiscountLineDetail", "DiscountLineDetail": {"PercentBased": True, "DiscountPercent": 10}}
+    lines = [line("100.00", tax="TAX"), off]
+    invoice = await app.invoice(await app.customer(), Line=lines, ApplyTaxAfterDiscount=is_first)
+    assert (invoice["TxnTaxDetail"]["TotalTax"], invoice["TotalAmt"]) == (D(tax), D(total))
+
+
 @pytest.mark.parametrize("days", [{"DueDays": -1}, {"DueDays": "x"}, {"DueDays": 10**9}, {"DayOfMonthDue": 32}])
 async def test_a_term_counts_days(app: App, days: dict[str, Any]) -> None:
     assert await app.fault("Term", {"Name": "Odd", **days}) == "2010"

@@ -11,6 +11,7 @@ from sandbox.quickbooks.forms import Document
 from sandbox.quickbooks.pdf import small_pdf
 from sandbox.services.quickbooks.books import Books
 from sandbox.services.quickbooks.reports import aged_receivables
+from sandbox.services.quickbooks.searching import search
 from sandbox.services.quickbooks.store import Store
 
 JSON = "application/json;charset=UTF-8"
@@ -179,14 +180,7 @@ async def _queried(text: str, store: Store) -> Document:
     kind = KINDS.get(asked.entity)
     if kind is None:
         raise faults.query_validation(f"Entity {asked.entity} is not known.")
-    bodies = [store.rendered(row) for row in await store.all_of(kind)]
-    if asked.is_count:
-        return {"QueryResponse": {"totalCount": query.count(asked, bodies)}}
-    found = query.run(asked, bodies)
-    if not found:
-        return {"QueryResponse": {}}
-    page = {kind.name: list(found), "startPosition": asked.start, "maxResults": len(found)}
-    return {"QueryResponse": page}
+    return {"QueryResponse": await search(store, kind, asked)}
 
 
 async def _cdc(_: Operation, asked: Asked, store: Store, books: Books) -> Answered:

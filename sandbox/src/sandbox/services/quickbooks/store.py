@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from shared.database import UnitOfWork
-from sqlalchemy import delete, func, select
+from sqlalchemy import Select, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSessionTransaction
 
@@ -210,13 +210,20 @@ class Store:
             balance -= Decimal(body.get("RemainingCredit", 0)) if row.kind == "CreditMemo" else ZERO
         return balance
 
-    async def all_of(self, kind: Kind) -> list[QbObject]:
-        found = await self._session.scalars(
-            select(QbObject)
-            .where(QbObject.realm_id == self.company.realm_id, QbObject.kind == kind.name, ~QbObject.is_deleted)
-            .order_by(QbObject.id)
+    def selection(self, kind: Kind) -> Select[QbObject]:
+        """The company's objects of this kind."""
+        return select(QbObject).where(
+            QbObject.realm_id == self.company.realm_id, QbObject.kind == kind.name, ~QbObject.is_deleted
         )
-        return list(found)
+
+    async def all_of(self, kind: Kind) -> list[QbObject]:
+        return list(await self._session.scalars(self.selection(kind).order_by(QbObject.id)))
+
+    async def rendered_all(self, wanted: Select[QbObject]) -> list[Document]:
+        return [self.rendered(row) for row in await self._session.scalars(wanted)]
+
+    async def count(self, wanted: Select[QbObject]) -> int:
+        return int(await self._session.scalar(select(func.count()).select_from(wanted.subquery())) or 0)
 
     async def changed_since(self, kind: Kind, since: datetime, most: int) -> list[QbObject]:
         """What changed after the instant, deleted objects included, in the order of the last change."""
