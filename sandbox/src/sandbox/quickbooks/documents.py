@@ -9,7 +9,10 @@ Document = dict[str, Any]
 
 def read(text: str | bytes) -> Any:
     """Raises ValueError for what is no JSON."""
-    return simplejson.loads(text, use_decimal=True, allow_nan=False)
+    try:
+        return simplejson.loads(text, use_decimal=True, allow_nan=False)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def write(document: Any) -> str:

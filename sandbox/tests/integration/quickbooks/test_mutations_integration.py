@@ -86,3 +86,10 @@ async def test_any_path_and_any_body_are_answered(app: App, text: str) -> None:
             method, f"/v3/company/9130350000000001/{path}", content=text.encode(), headers=headers
         )
         assert answer.status_code == 400, answer.text
+
+
+async def test_a_body_that_is_nested_without_end_is_refused(app: App) -> None:
+    headers = {"Authorization": f"Bearer {app.access_token}"}
+    url = "/v3/company/9130350000000001/invoice"
+    answer = await app.http.post(url, content=b"[" * 60_000, headers=headers)
+    assert answer.json()["Fault"]["Error"][0]["code"] == "2010"

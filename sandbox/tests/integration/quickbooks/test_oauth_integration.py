@@ -11,13 +11,13 @@ from shared.testing.plugin import FakeClock
 
 from .app import APP, CONTROL, REALM, REDIRECT, TOKENS, App
 
+REVOKE = "/v2/oauth2/tokens/revoke"
+USERINFO = "/v1/openid_connect/userinfo"
 DAY = timedelta(days=1)
 
 
 async def test_a_consent_names_its_company_on_the_callback_only(app: App) -> None:
-    answer = await app.consent(state="xyz")
-    assert answer.status_code == 302
-    given = parse_qs(urlsplit(answer.headers["location"]).query)
+    given = _callback(await app.consent(state="xyz"))
     assert (given["state"], given["realmId"]) == (["xyz"], [REALM])
     tokens = await app.exchange(given["code"][0])
     assert "realmId" not in tokens.json()
@@ -26,15 +26,43 @@ async def test_a_consent_names_its_company_on_the_callback_only(app: App) -> Non
     assert tokens.json()["refresh_token"].startswith("RT1-")
 
 
-@pytest.mark.parametrize("wrong", [{"client_id": "x"}, {"state": ""}, {"response_type": "token"}, {"scope": "openid"}])
+def _callback(answer: httpx.Response) -> dict[str, list[str]]:
+    """What the app finds on its callback."""
+    assert answer.status_code == 302
+    return parse_qs(urlsplit(answer.headers["location"]).query)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *({"client_id": "x"}, {"state": ""}, {"response_type": "token"}),
+        *({"redirect_uri": "javascript:x"}, {"redirect_uri": f"{REDIRECT}\0"}, {"realmId": "4711"}),
+    ],
+)
 async def test_a_consent_page_refuses_what_is_no_request_of_the_app(app: App, wrong: dict[str, str]) -> None:
-    assert (await app.consent(**wrong)).status_code == 400
+    answer = await app.consent(**wrong)
+    assert (answer.status_code, answer.headers["content-type"]) == (400, "text/html; charset=utf-8")
+
+
+@pytest.mark.parametrize("scope", ["openid", ""])
+async def test_a_consent_without_the_accounting_scope_is_told_to_the_app(app: App, scope: str) -> None:
+    assert _callback(await app.consent(scope=scope)) == {"error": ["invalid_scope"], "state": ["s1"]}
+
+
+async def test_a_consent_is_for_the_company_that_was_chosen(app: App, control: httpx.AsyncClient) -> None:
+    other = "9999"  # Not the first, which one gets without asking.
+    assert (await control.post(CONTROL, json={"realm_id": other, "name": "Other"})).status_code == 201
+    given = _callback(await app.consent(realmId=other))
+    assert given["realmId"] == [other]
+    assert (await app.exchange(given["code"][0])).status_code == 200
+    headers = {"Authorization": f"Bearer {app.access_token}"}
+    assert (await app.http.get(f"/v3/company/{other}/companyinfo/{other}", headers=headers)).status_code == 200
+    assert (await app.call("GET", f"companyinfo/{REALM}")).status_code == 403
 
 
 async def test_a_person_may_decline(app: App, turn: Any) -> None:
     await turn(tokens={"consent": "deny"})
-    given = parse_qs(urlsplit((await app.consent()).headers["location"]).query)
-    assert given == {"error": ["access_denied"], "state": ["s1"]}
+    assert _callback(await app.consent()) == {"error": ["access_denied"], "state": ["s1"]}
 
 
 async def test_a_code_is_good_once_for_its_address_and_ten_minutes(app: App, crm_clock: FakeClock) -> None:
@@ -48,6 +76,12 @@ async def test_a_code_is_good_once_for_its_address_and_ten_minutes(app: App, crm
     assert (await app.exchange(late)).status_code == 400
 
 
+async def test_of_ten_exchanges_of_a_code_at_once_one_gets_tokens(app: App) -> None:
+    code = await app.code()
+    answers = await asyncio.gather(*(app.exchange(code) for _ in range(10)))
+    assert sorted(answer.status_code for answer in answers) == [200] + [400] * 9
+
+
 @pytest.mark.parametrize("auth", [("sandbox-app", "wrong"), ("wrong", APP[1]), None])
 async def test_tokens_are_for_the_app_alone(app: App, auth: tuple[str, str] | None) -> None:
     form = {"grant_type": "refresh_token", "refresh_token": app.refresh_token}
@@ -59,6 +93,35 @@ async def test_the_secret_may_come_in_the_form(app: App) -> None:
     form = {"grant_type": "refresh_token", "refresh_token": app.refresh_token}
     answer = await app.http.post(TOKENS, data=form | {"client_id": APP[0], "client_secret": APP[1]})
     assert answer.status_code == 200
+    wrong = await app.http.post(TOKENS, data=form | {"client_id": APP[0], "client_secret": "wrong"})
+    assert (wrong.status_code, wrong.json()) == (401, {"error": "invalid_client"})
+
+
+@pytest.mark.parametrize("header", [b"Basic \xe9", b"Basic ====", b"Basic /w==", b"Basic"])
+async def test_a_header_that_is_no_secret_is_refused_as_a_wrong_one(app: App, header: bytes) -> None:
+    form = {"grant_type": "refresh_token", "refresh_token": app.refresh_token}
+    answer = await app.http.post(TOKENS, data=form, headers={"Authorization": header})
+    assert (answer.status_code, answer.json()) == (401, {"error": "invalid_client"})
+
+
+async def test_the_status_of_a_wrong_secret_is_turned(app: App, turn: Any) -> None:
+    await turn(tokens={"invalid_client_status": 400})
+    answer = await app.http.post(TOKENS, data={"grant_type": "refresh_token"}, auth=("sandbox-app", "wrong"))
+    assert (answer.status_code, answer.json()) == (400, {"error": "invalid_client"})
+
+
+@pytest.mark.parametrize(
+    ("form", "description"),
+    [
+        ({"grant_type": "refresh_token", "refresh_token": "RT1-\0"}, "Incorrect or invalid refresh token"),
+        ({"grant_type": "refresh_token"}, "Incorrect or invalid refresh token"),
+        ({"grant_type": "authorization_code", "code": "\0", "redirect_uri": REDIRECT}, "Invalid authorization code"),
+    ],
+)
+async def test_what_cannot_be_a_token_is_an_invalid_grant(app: App, form: dict[str, str], description: str) -> None:
+    answer = await app.http.post(TOKENS, data=form, auth=APP)
+    assert (answer.status_code, answer.headers["cache-control"]) == (400, "no-store")
+    assert answer.json() == {"error": "invalid_grant", "error_description": description}
 
 
 async def test_a_refresh_changes_the_value_once_it_is_a_day_old(app: App, crm_clock: FakeClock) -> None:
@@ -94,8 +157,38 @@ async def test_of_twenty_refreshes_at_once_one_changes_the_value(
     answers = await asyncio.gather(*(app.refresh(token) for _ in range(20)))
     statuses = sorted(answer.status_code for answer in answers)
     assert statuses == [200] + [400] * 19
-    [grant] = (await control.get(f"{CONTROL}/{REALM}/grants")).json()["items"]
+    assert {answer.json()["error"] for answer in answers if answer.status_code == 400} == {"invalid_grant"}
+    listed = await control.get(f"{CONTROL}/{REALM}/grants")
+    [grant] = listed.json()["items"]
     assert grant["refreshes"] == 1
+    assert app.refresh_token not in listed.text
+    assert (await app.refresh()).status_code == 200
+
+
+@pytest.mark.parametrize(("rule", "age", "values"), [("refuse", timedelta(0), 0), ("grace", DAY, 1)])
+async def test_of_twenty_refreshes_at_once_all_that_pass_are_told_the_same_value(
+    app: App, crm_clock: FakeClock, turn: Any, rule: str, age: timedelta, values: int
+) -> None:
+    """Before the value is old enough, and where its former one is let pass: nobody is left with a dead value."""
+    await turn(tokens={"after_rotation": rule})
+    await crm_clock.advance(age)
+    token = app.refresh_token
+    answers = await asyncio.gather(*(app.refresh(token) for _ in range(20)))
+    assert [answer.status_code for answer in answers] == [200] * 20
+    told = {answer.json()["refresh_token"] for answer in answers}
+    assert (len(told), len(told - {token})) == (1, values)
+    assert len({answer.json()["access_token"] for answer in answers}) == 20
+
+
+async def test_a_lost_race_may_cost_the_winner_its_tokens(app: App, crm_clock: FakeClock, turn: Any) -> None:
+    """What the first presenter of the former value did to the grant is kept, though it was refused."""
+    await turn(tokens={"after_rotation": "revoke_all"})
+    await crm_clock.advance(DAY)
+    token = app.refresh_token
+    answers = await asyncio.gather(*(app.refresh(token) for _ in range(20)))
+    assert sorted(answer.status_code for answer in answers) == [200] + [400] * 19
+    assert (await app.call("GET", f"companyinfo/{REALM}")).status_code == 401
+    assert (await app.refresh()).status_code == 400
 
 
 async def test_an_idle_token_and_an_old_consent_end(app: App, turn: Any, crm_clock: FakeClock) -> None:
@@ -114,23 +207,67 @@ async def test_an_idle_token_and_an_old_consent_end(app: App, turn: Any, crm_clo
 async def test_the_hard_end_is_told_to_who_asks(app: App) -> None:
     form = {"grant_type": "refresh_token", "refresh_token": app.refresh_token}
     asked = {"x-include-refresh-token-hard-expires-in": "true"}
+    assert "x_refresh_token_hard_expires_in" not in (await app.refresh()).json()
     answer = await app.http.post(TOKENS, data=form, auth=APP, headers=asked)
+    assert answer.json()["x_refresh_token_expires_in"] == 8_640_000
     assert 157_000_000 < answer.json()["x_refresh_token_hard_expires_in"] <= 157_680_000
 
 
 async def test_a_revoked_token_opens_nothing(app: App) -> None:
-    revoked = await app.http.post("/v2/oauth2/tokens/revoke", json={"token": app.refresh_token}, auth=APP)
+    revoked = await app.http.post(REVOKE, json={"token": app.refresh_token}, auth=APP)
     assert revoked.status_code == 200
     assert (await app.call("GET", f"companyinfo/{REALM}")).status_code == 401
     assert (await app.refresh()).status_code == 400
-    again = await app.http.post("/v2/oauth2/tokens/revoke", json={"token": app.refresh_token}, auth=APP)
+    again = await app.http.post(REVOKE, json={"token": app.refresh_token}, auth=APP)
     assert again.status_code == 400
 
 
-@pytest.mark.parametrize("how", ["disconnect", "expire-refresh"])
-async def test_what_people_and_time_end_is_ended(app: App, control: httpx.AsyncClient, how: str) -> None:
+async def test_an_access_token_revokes_its_consent_too(app: App) -> None:
+    assert (await app.http.post(REVOKE, json={"token": app.access_token}, auth=APP)).status_code == 200
+    assert (await app.refresh()).status_code == 400
+
+
+async def test_only_the_app_revokes(app: App) -> None:
+    for auth in (None, ("sandbox-app", "wrong")):
+        assert (await app.http.post(REVOKE, json={"token": app.refresh_token}, auth=auth)).status_code == 401
+    assert (await app.refresh()).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"", b"[]", b"{}", b"\xff", b'{"token":null}', b'{"token":4}'),
+        *(b'{"token":"\\u0000"}', b'{"token":"\\ud800"}', b'{"token":' + b"[" * 60_000),
+    ],
+    ids=lambda body: repr(body[:20]),
+)
+async def test_what_is_no_token_is_not_revoked(app: App, body: bytes) -> None:
+    answer = await app.http.post(REVOKE, content=body, auth=APP)
+    assert answer.status_code == 400
+    assert "problem" not in answer.headers.get("content-type", "")
+
+
+@pytest.mark.parametrize(("how", "access_lives"), [("disconnect", 401), ("expire-refresh", 200)])
+async def test_what_people_and_time_end_is_ended(
+    app: App, control: httpx.AsyncClient, how: str, access_lives: int
+) -> None:
     assert (await control.post(f"{CONTROL}/{REALM}/{how}")).json() == {"ended": 1}
     assert (await app.refresh()).json()["error"] == "invalid_grant"
+    assert (await app.call("GET", f"companyinfo/{REALM}")).status_code == access_lives
+    [grant] = (await control.get(f"{CONTROL}/{REALM}/grants")).json()["items"]
+    assert (grant["revoked_at"] is not None) is (how == "disconnect")
+
+
+async def test_a_company_that_is_not_there_has_nothing_to_end(control: httpx.AsyncClient) -> None:
+    for how in ("disconnect", "expire-access", "expire-refresh"):
+        assert (await control.post(f"{CONTROL}/4711/{how}")).status_code == 404
+
+
+async def test_access_ends_an_hour_after_it_was_given(app: App, crm_clock: FakeClock) -> None:
+    await crm_clock.advance(timedelta(minutes=59))
+    assert (await app.call("GET", f"companyinfo/{REALM}")).status_code == 200
+    await crm_clock.advance(timedelta(minutes=1))
+    assert (await app.call("GET", f"companyinfo/{REALM}")).status_code == 401
 
 
 async def test_an_expired_access_token_is_told_of_in_lower_case(app: App, control: httpx.AsyncClient) -> None:
@@ -151,5 +288,21 @@ async def test_another_companys_books_stay_closed(app: App, control: httpx.Async
 
 
 async def test_discovery_points_back_here(app: App) -> None:
-    found = (await app.http.get("/.well-known/openid_sandbox_configuration")).json()
-    assert found["token_endpoint"].endswith(TOKENS)
+    for name in ("openid_configuration", "openid_sandbox_configuration"):
+        found = (await app.http.get(f"/.well-known/{name}")).json()
+        here = str(app.http.base_url).rstrip("/")
+        assert found["authorization_endpoint"] == f"{here}/connect/oauth2"
+        assert found["token_endpoint"] == f"{here}{TOKENS}"
+        assert found["revocation_endpoint"] == f"{here}{REVOKE}"
+        assert found["userinfo_endpoint"] == f"{here}{USERINFO}"
+
+
+async def test_who_connected_is_told_to_who_holds_a_live_token(app: App, control: httpx.AsyncClient) -> None:
+    headers = {"Authorization": f"Bearer {app.access_token}"}
+    first = await app.http.get(USERINFO, headers=headers)
+    assert (first.status_code, list(first.json())) == (200, ["sub"])
+    assert (await app.http.get(USERINFO, headers=headers)).json() == first.json()
+    await control.post(f"{CONTROL}/{REALM}/expire-access")
+    for refused in (headers, {}, {"Authorization": "Bearer x"}):
+        answer = await app.http.get(USERINFO, headers=refused)
+        assert (answer.status_code, answer.json()) == (401, {"error": "invalid_token"})

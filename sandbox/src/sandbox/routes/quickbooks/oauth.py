@@ -1,8 +1,8 @@
 """Intuit's OAuth endpoints: consent, tokens, revocation, discovery."""
 
 import base64
-import binascii
 import hmac
+import uuid
 from html import escape
 from urllib.parse import parse_qs, urlencode
 
@@ -30,6 +30,8 @@ async def authorize(request: Request) -> Response:
     if problem:
         return _page(problem)
     redirect_uri, state = asked["redirect_uri"], asked["state"]
+    if SCOPE not in asked.get("scope", "").split():
+        return _redirect(redirect_uri, {"error": "invalid_scope", "state": state})
     begin = await container.aget(Begin)
     async with begin() as tx:
         companies = await (await tx.aget(CompanyService)).all()
@@ -45,15 +47,15 @@ async def authorize(request: Request) -> Response:
 
 
 def _problem(asked: dict[str, str], settings: SandboxSettings) -> str:
+    """Why the person sees a page instead of going back: without these nobody knows where back is."""
     if asked.get("client_id") != settings.quickbooks_client_id:
         return "The client_id is not known."
     if asked.get("response_type") != "code":
         return "The response_type has to be code."
-    if SCOPE not in asked.get("scope", "").split():
-        return f"The scope has to hold {SCOPE}."
     if not asked.get("state"):
         return "The state is missing."
-    if not asked.get("redirect_uri", "").startswith(("http://", "https://")):
+    redirect_uri = asked.get("redirect_uri", "")
+    if not redirect_uri.startswith(("http://", "https://")) or redirect_uri != _searchable(redirect_uri):
         return "The redirect_uri is not one of the app's."
     return ""
 
@@ -61,7 +63,8 @@ def _problem(asked: dict[str, str], settings: SandboxSettings) -> str:
 async def token(request: Request) -> Response:
     """Tokens for a code or for a refresh token."""
     container: svcs.Container = request.app.state.container
-    form = {name: values[0] for name, values in parse_qs((await _body(request)).decode("utf-8", "replace")).items()}
+    sent = parse_qs((await _body(request)).decode("utf-8", "replace"))
+    form = {name: _searchable(values[0]) for name, values in sent.items()}
     begin = await container.aget(Begin)
     async with begin() as tx:
         workspace = await tx.aget(Workspace)
@@ -104,13 +107,25 @@ async def revoke(request: Request) -> Response:
         return JSONResponse({"error": "invalid_client"}, 401, NO_STORE)
     try:
         body = documents.read(await _body(request))
-        presented = str(body["token"])
-    except (ValueError, KeyError, TypeError):
+        presented = _searchable(str(body["token"]))
+    except (ValueError, KeyError, TypeError, RecursionError):
         return JSONResponse({"error": "invalid_request"}, 400, NO_STORE)
     begin = await container.aget(Begin)
     async with begin() as tx:
         is_ended = await (await tx.aget(OAuthService)).revoke(presented)
     return Response(status_code=200 if is_ended else 400, headers=NO_STORE)
+
+
+async def userinfo(request: Request) -> Response:
+    """Who consented: one person per company, of whom nothing but an id is told without further scopes."""
+    container: svcs.Container = request.app.state.container
+    scheme, _, presented = request.headers.get("authorization", "").partition(" ")
+    begin = await container.aget(Begin)
+    async with begin() as tx:
+        realm_id = await (await tx.aget(OAuthService)).realm_of(_searchable(presented))
+    if realm_id is None or scheme.lower() != "bearer":
+        return JSONResponse({"error": "invalid_token"}, 401, {**NO_STORE, "WWW-Authenticate": "Bearer"})
+    return JSONResponse({"sub": str(uuid.uuid5(uuid.NAMESPACE_URL, f"quickbooks:{realm_id}"))}, 200, NO_STORE)
 
 
 async def discovery(request: Request) -> Response:
@@ -141,6 +156,11 @@ async def _body(request: Request) -> bytes:
     return body
 
 
+def _searchable(text: str) -> str:
+    """The text as a column may hold it. What had to be changed for that is no token: it is looked for in vain."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+
+
 def _is_the_app(request: Request, form: dict[str, str], settings: SandboxSettings) -> bool:
     """The app's id and secret, in the header or in the form."""
     scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
@@ -148,7 +168,7 @@ def _is_the_app(request: Request, form: dict[str, str], settings: SandboxSetting
     if scheme.lower() == "basic":
         try:
             presented = base64.b64decode(encoded, validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # No base64, or no text in it.
             return False
     expected = f"{settings.quickbooks_client_id}:{settings.quickbooks_client_secret.get_secret_value()}"
     return hmac.compare_digest(presented.encode(), expected.encode())
