@@ -107,8 +107,10 @@ class Consumptions(tuple[Consumption, ...]):
 
 async def _apply_run(tx: svcs.Container, run: Sequence[tuple[Consumption, Envelope]]) -> None:
     """Events in a row that one method takes all at once; its span is linked to the trace of each."""
-    first = run[0][0]
-    with telemetry.span(f"consume {first.method}", links=[envelope.traceparent for _, envelope in run]):
+    first, traces = run[0][0], [envelope.traceparent for _, envelope in run]
+    # One event's trace is continued; of several, none is more its own than the others.
+    parent, links = (traces[0], []) if len(traces) == 1 else (None, traces)
+    with telemetry.span(f"consume {first.method}", traceparent=parent, links=links):
         service = await tx.aget(first.service)
         await getattr(service, first.method)([consumption.read(envelope) for consumption, envelope in run])
 

@@ -311,3 +311,19 @@ async def test_an_unmerge_lets_the_secondary_speak_for_itself_again(office: Offi
     undone = contacts.ContactUnmerged(primary_id=contact(9), secondary_id=contact(0), version=6)
     await tell(office, merged(9, 0, primary_version=50), undone, changed(item(0, 7, first_name="Bea")))
     assert await texts(office, campaign) == {contact(0): "Hello Bea"}
+
+
+async def test_reports_of_one_batch_add_up_in_any_order(office: Office) -> None:
+    await office.running(2)
+    one, other = await office.requested()
+    batch = [
+        report_of(messaging.MessageDelivered, one),
+        report_of(messaging.MessageAccepted, other),
+        report_of(messaging.MessageAccepted, one),
+        report_of(messaging.MessageAccepted, other),
+    ]
+    async with office.begin() as tx:
+        await (await tx.aget(OutcomeService)).record_reports(batch)
+    recipients = [await office.recipient(requested.recipient_id) for requested in (one, other)]
+    assert [recipient.status.value for recipient in recipients] == ["delivered", "sent"]
+    assert all(recipient.sent_at for recipient in recipients)

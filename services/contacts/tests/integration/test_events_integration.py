@@ -194,6 +194,25 @@ async def test_an_entry_never_stays_behind_a_merge(
     assert kinds == {"merge", "text"}
 
 
+async def test_texts_of_one_batch_find_their_people_also_the_merged_ones(
+    client: httpx.AsyncClient, begin: Begin, ann: dict[str, Any]
+) -> None:
+    bob = (await client.post(CONTACTS, json={"first_name": "Bob", "phones": [{"phone": "617 555 0101"}]})).json()
+    text_id = uuid7()
+    batch = [
+        moved(MessageDelivered, text_id, 2, contact_id=UUID(ann["id"])),
+        moved(MessageAccepted, uuid7(), 1, contact_id=UUID(bob["id"]), text="For Bob"),
+        moved(MessageAccepted, text_id, 1, contact_id=UUID(ann["id"]), text="For Ann"),
+    ]
+    async with begin() as tx:
+        await (await tx.aget(ContactService)).merge_contacts(UUID(ann["id"]), UUID(bob["id"]), author="desk")
+    async with begin() as tx:
+        await (await tx.aget(TimelineService)).record_texts(batch)
+    shown = [entry["details"] for entry in await timeline(client, ann) if entry["kind"] == "text"]
+    texts = {details["text"]: details["status"] for details in shown}
+    assert texts == {"For Bob": "accepted", "For Ann": "delivered"}
+
+
 async def audience(client: httpx.AsyncClient, lists: list[str], exclude: list[str]) -> list[dict[str, Any]]:
     params = {"lists": lists, "exclude_lists": exclude}
     answer = await client.get("/internal/v1/audience", params=params)

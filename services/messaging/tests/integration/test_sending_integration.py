@@ -6,11 +6,13 @@ from uuid import uuid4
 
 import pytest
 import svcs
-from messaging.models import CampaignState
+from messaging.models import CampaignState, Message
 from messaging.services.outbound import ClaimService
+from messaging.services.queueing import RequestService
 from messaging.services.sender import SenderProcess
 from messaging.states import Status
 from shared.events.campaigns import CampaignCancelled, CampaignPaused, CampaignResumed
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from .system import ANA, BEN, System, phone
@@ -288,3 +290,18 @@ async def _lift_all(system: System) -> None:
     holds = (await system.api.get("/api/v1/sending-holds", params={"in_place": True})).json()["items"]
     for hold in holds:
         assert (await system.api.post(f"/api/v1/sending-holds/{hold['id']}/lift")).status_code == 200
+
+
+async def test_a_batch_of_requests_queues_each_person_once(system: System) -> None:
+    first, again, other = await system.requested(ANA), await system.requested(ANA), await system.requested(BEN)
+    async with system.begin() as tx:
+        await (await tx.aget(RequestService)).queue([first, again, first, other])
+    async with system.begin() as tx:
+        session = await tx.aget(AsyncSession)
+        found = {message.id: message for message in await session.scalars(select(Message))}
+    assert {event.message_id: found[event.message_id].status.value for event in (first, again, other)} == {
+        first.message_id: "queued",
+        again.message_id: "suppressed",
+        other.message_id: "queued",
+    }
+    assert found[again.message_id].reason == "already_sent"

@@ -71,6 +71,7 @@ class RequestService:
 
         Opt-outs, hours, caps and holds are not looked at here: they are checked when the text's turn has come.
         """
+        self._cancelled = {}  # A cancellation may have come between two batches of this transaction.
         with self._uow.session.no_autoflush:
             numbers = {event.number_id: await self._uow.session.get(PhoneNumber, event.number_id) for event in events}
             known = await self._known(events, numbers)
