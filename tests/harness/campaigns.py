@@ -14,7 +14,7 @@ WORDINGS = (
 
 async def draft(system: System, list_id: str, **timetable: Any) -> str:
     """A draft of two variants with its audience built; returns the campaign's id."""
-    numbers = [number["id"] for number in (await system.get("/api/v1/phone-numbers"))["items"]]
+    numbers = [number["id"] for number in await system.numbers()]
     body = {
         "name": f"Campaign on {list_id[-6:]}",
         "variants": [{"message": wording} for wording in WORDINGS],

@@ -268,8 +268,11 @@ class System:
 
     async def number_id(self) -> UUID:
         """The first sending number, with room for many texts a day."""
-        numbers = await until(self._numbers, within=30, what="the provider's numbers are known")
-        return UUID(numbers[0]["id"])
+        return UUID((await self.numbers())[0]["id"])
+
+    async def numbers(self) -> list[dict[str, Any]]:
+        """Our sending numbers: read from the provider soon after the start, not at once."""
+        return await until(self._numbers, within=30, what="the provider's numbers are known")
 
     async def _numbers(self) -> list[dict[str, Any]]:
         return list((await self.get("/api/v1/phone-numbers"))["items"])
