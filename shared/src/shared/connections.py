@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import httpx
 import structlog
@@ -16,7 +16,7 @@ class _Line:
     """A transport with one connection. `used_at` is None while it has none."""
 
     transport: httpx.AsyncBaseTransport
-    used_at: float | None = field(default=None)
+    used_at: float | None = None
 
 
 class ConnectionStack(httpx.AsyncBaseTransport):
@@ -33,7 +33,8 @@ class ConnectionStack(httpx.AsyncBaseTransport):
         self._make = make
         self._keepalive_seconds = keepalive_seconds
         self._connections = connections
-        self._free = [_Line(make()) for _ in range(connections)]
+        self._lines = tuple(_Line(make()) for _ in range(connections))
+        self._free = list(self._lines)
         self._places = asyncio.Semaphore(connections)
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -66,7 +67,9 @@ class ConnectionStack(httpx.AsyncBaseTransport):
         self._places.release()
         # Who was not used for long is at the bottom, and its server may have hung up meanwhile.
         for idle in self._free:
-            if idle.used_at is None or idle.used_at > line.used_at - self._keepalive_seconds:
+            if idle.used_at is None:
+                continue
+            if idle.used_at > line.used_at - self._keepalive_seconds:
                 break
             self._renew(idle)
 
@@ -83,7 +86,7 @@ class ConnectionStack(httpx.AsyncBaseTransport):
         line.transport, line.used_at = self._make(), None
 
     async def aclose(self) -> None:
-        await asyncio.gather(*(_close(line.transport) for line in self._free), *self._closing)
+        await asyncio.gather(*(_close(line.transport) for line in self._lines), *self._closing)
 
 
 async def _close(transport: httpx.AsyncBaseTransport) -> None:

@@ -47,12 +47,12 @@ def lines() -> list[Line]:
     return []
 
 
-def stack(lines: list[Line], keepalive_seconds: float = 60.0) -> ConnectionStack:
+def stack(lines: list[Line], keepalive_seconds: float = 60.0, connections: int = 2) -> ConnectionStack:
     def make() -> Line:
         lines.append(Line("abcdefghijklmnopqrstuvwxyz"[len(lines)]))
         return lines[-1]
 
-    return ConnectionStack(make, 2, keepalive_seconds=keepalive_seconds)
+    return ConnectionStack(make, connections, keepalive_seconds=keepalive_seconds)
 
 
 @pytest.fixture
@@ -118,12 +118,12 @@ async def test_a_request_that_is_cut_off_leaves_no_connection_in_doubt(
 
 
 async def test_an_idle_connection_is_dropped_by_the_next_that_is_free(lines: list[Line]) -> None:
-    async with httpx.AsyncClient(transport=stack(lines, keepalive_seconds=0.0), base_url="http://x") as client:
+    async with httpx.AsyncClient(transport=stack(lines, 0.0, connections=3), base_url="http://x") as client:
         async with client.stream("GET", "/"), client.stream("GET", "/"):
             pass
         await client.get("/")
         await asyncio.sleep(0)
-        assert any(line.is_closed for line in lines[:2])
+        assert any(line.is_closed for line in lines[:3])
 
 
 async def test_closing_the_client_closes_every_connection(client: httpx.AsyncClient, lines: list[Line]) -> None:
