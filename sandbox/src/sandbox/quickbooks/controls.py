@@ -90,7 +90,6 @@ class Shapes(BaseModel):
     has_inactive_in_cdc: StrictBool = False
     has_deleted_suffix: StrictBool = True
     """Whether ` (deleted)` is put behind the name of a customer that is made inactive."""
-    stale_status: Literal[400, 409] = 400
     cdc_most: StrictInt = Field(1000, ge=1, le=1000)
     batch_most: Literal[10, 30, 50] = 30
     event_format: Literal["cloudevents", "old"] = "cloudevents"

@@ -20,6 +20,8 @@ OBJECTS = frozenset({"BillEmail", "BillEmailCc", "BillEmailBcc", "CustomerMemo",
 DAYS = {"DueDays": (0, 999), "DiscountDays": (0, 999), "DayOfMonthDue": (1, 31)}
 """What is counted in days, with the least and the most."""
 MOST_DEPTH = 6
+MOST_ID_DIGITS = 18
+DATES = frozenset({"DueDate", "ExpirationDate", "AcceptedDate"})
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,17 @@ def _has_its_shape(name: str, value: Any) -> bool:
     if name in DAYS:
         least, most = DAYS[name]
         return isinstance(value, int) and least <= value <= most
+    if name in DATES:
+        return value == "" or _is_date(value)
     return isinstance(value, dict) if _is_object(name) else True
+
+
+def _is_date(value: Any) -> bool:
+    try:
+        date.fromisoformat(value)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _is_object(name: str) -> bool:
@@ -136,15 +148,15 @@ def _numbered(given: list[Document]) -> list[Document]:
         raise faults.no_lines()
     if len(lines) > MOST_LINES:
         raise faults.business(f"A transaction has at most {MOST_LINES} lines.")
-    highest = max((int(line["Id"]) for line in lines if str(line.get("Id", "")).isdigit()), default=0)
+    highest = max((object_number(line.get("Id")) or 0 for line in lines), default=0)
     numbered = []
     for position, line in enumerate(lines, start=1):
         _check_line(line)
-        line_id = str(line.get("Id") or "")
-        if not line_id.isdigit() or line_id == "0":
+        line_id = object_number(line.get("Id"))
+        if not line_id:
             highest += 1
-            line_id = str(highest)
-        numbered.append({**line, "Id": line_id, "LineNum": position})
+            line_id = highest
+        numbered.append({**line, "Id": str(line_id), "LineNum": position})
     return numbered
 
 
@@ -177,6 +189,12 @@ def _tax_detail(percent: Decimal | None, tax: Decimal, taxable: Decimal) -> Docu
     return {"TxnTaxCodeRef": {"value": "2"}, "TotalTax": tax, "TaxLine": [line]}
 
 
+def object_number(value: object) -> int | None:
+    """The number of an id as it was written; None where it is none that a column could hold."""
+    text = str(value)
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= MOST_ID_DIGITS else None
+
+
 def shares(payment: Mapping[str, Any]) -> dict[tuple[str, int], Decimal]:
     """What a payment's lines give to which transaction: (kind, id) → amount."""
     found: dict[tuple[str, int], Decimal] = {}
@@ -185,9 +203,10 @@ def shares(payment: Mapping[str, Any]) -> dict[tuple[str, int], Decimal]:
         if amount < 0:
             raise faults.negative_amount()
         for link in line.get("LinkedTxn") or ():
-            if link.get("TxnType") not in ("Invoice", "CreditMemo") or not str(link.get("TxnId", "")).isdigit():
+            object_id = object_number(link.get("TxnId"))
+            if link.get("TxnType") not in ("Invoice", "CreditMemo") or object_id is None:
                 raise faults.invalid_reference("LinkedTxn")
-            key = (link["TxnType"], int(link["TxnId"]))
+            key = (link["TxnType"], object_id)
             found[key] = found.get(key, ZERO) + amount
     return found
 

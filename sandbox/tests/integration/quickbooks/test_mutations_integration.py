@@ -93,3 +93,9 @@ async def test_a_body_that_is_nested_without_end_is_refused(app: App) -> None:
     url = "/v3/company/9130350000000001/invoice"
     answer = await app.http.post(url, content=b"[" * 60_000, headers=headers)
     assert answer.json()["Fault"]["Error"][0]["code"] == "2010"
+
+
+@pytest.mark.parametrize("item", ["x", None, {"CDCQuery": "x"}])
+async def test_a_batch_of_what_are_no_items_is_refused(app: App, item: Any) -> None:
+    answer = await app.call("POST", "batch", {"BatchItemRequest": [item]})
+    assert answer.json()["Fault"]["Error"][0]["code"] == "2010"

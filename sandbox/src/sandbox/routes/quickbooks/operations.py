@@ -218,6 +218,8 @@ async def _batch(_: Operation, asked: Asked, store: Store, books: Books) -> Answ
     items = _document(asked).get("BatchItemRequest")
     if not isinstance(items, list):
         raise faults.missing_parameter("BatchItemRequest")
+    if not all(isinstance(item, dict) and isinstance(item.get("CDCQuery", {}), dict) for item in items):
+        raise faults.unsupported_property("BatchItemRequest")
     if len(items) > store.controls.shapes.batch_most:
         raise faults.batch_too_large()
     answers = []

@@ -16,7 +16,7 @@ from sandbox.models import QbCompany, QbEvent, QbLedgerEntry, QbLink, QbObject
 from sandbox.quickbooks import documents, faults
 from sandbox.quickbooks.controls import EventFault, QuickBooksControls
 from sandbox.quickbooks.entities import KINDS, Kind
-from sandbox.quickbooks.forms import ZERO, Desk, Document
+from sandbox.quickbooks.forms import ZERO, Desk, Document, object_number
 
 FIRST_ID = 1
 
@@ -56,11 +56,10 @@ class Store:
 
     async def find(self, kind: str, object_id: object, *, lock: bool = False) -> QbObject | None:
         """The object, unless it was deleted or never was."""
-        if not str(object_id).isdigit():
+        number = object_number(object_id)
+        if number is None:
             return None
-        found = await self._session.get(
-            QbObject, (self.company.realm_id, kind, int(str(object_id))), with_for_update=lock or None
-        )
+        found = await self._session.get(QbObject, (self.company.realm_id, kind, number), with_for_update=lock or None)
         return found if found is not None and not found.is_deleted else None
 
     async def get(self, kind: Kind, object_id: object, *, lock: bool = False) -> QbObject:
