@@ -4,12 +4,12 @@ import svcs
 from shared.auth import ServiceTokens, TokenVerifier
 from shared.database import Begin, UnitOfWork
 from shared.registry import Registry, base_registry
+from shared.sealing import Seal
 
 from gateway.api_documents import declared_permissions, load_documents
 from gateway.clients.services import HttpServices
 from gateway.passwords import Passwords
 from gateway.rate_limits import per_minute
-from gateway.sealing import Seal
 from gateway.services.accounts import Accounts, SignInLimits
 from gateway.services.api_keys import ApiKeyService
 from gateway.services.audit import AuditLog

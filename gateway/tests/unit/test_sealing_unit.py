@@ -1,8 +1,7 @@
-"""Secrets at rest, and the tokens that the gateway signs."""
+"""Keys, and the tokens that the gateway signs."""
 
 import pytest
 from gateway.credentials import CredentialKind, hashed, kind_of, mint
-from gateway.sealing import Seal, SealBroken
 from gateway.settings import decode_key
 from gateway.tokens import LIFETIME_SECONDS, Claims, new_key, sign
 from joserfc.jwk import KeySet
@@ -10,16 +9,6 @@ from shared.auth import read_token
 from shared.errors import Unauthorized
 
 CLAIMS = Claims("contacts", "u1", "user", "Ann", ["contacts:read"])
-
-
-def test_a_secret_opens_with_its_key_and_in_its_place_only() -> None:
-    seal = Seal(b"k" * 32)
-    sealed = seal.seal(b"secret", context="row 1")
-    assert b"secret" not in sealed
-    assert seal.open(sealed, context="row 1") == b"secret"
-    for other, context in ((seal, "row 2"), (Seal(b"x" * 32), "row 1")):
-        with pytest.raises(SealBroken):
-            other.open(sealed, context=context)
 
 
 @pytest.mark.parametrize("text", ["", "short", "zz" * 32, "00" * 31])

@@ -6,11 +6,11 @@ from uuid import UUID
 
 from shared.clock import wall_now
 from shared.errors import Conflict
+from shared.sealing import Seal
 
 from gateway import totp
 from gateway.errors import SecondFactorRequired, WrongCredentials
 from gateway.models import User
-from gateway.sealing import Seal
 from gateway.services.audit import Actor, AuditLog
 from gateway.services.users import UserService
 

@@ -10,11 +10,11 @@ from joserfc.jwk import KeySet, OKPKey
 from shared.auth import Principal, read_token
 from shared.clock import wall_now
 from shared.database import Begin
+from shared.sealing import Seal
 from sqlalchemy import delete, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.models import SigningKey
-from gateway.sealing import Seal
 from gateway.tokens import Claims, new_key, sign
 
 ROTATE_AFTER = timedelta(days=30)

@@ -9,6 +9,7 @@ from shared.database import Begin, UnitOfWork
 from shared.jobs import Backlog
 from shared.registry import Registry, base_registry
 from shared.rules.quiet_hours import next_allowed
+from shared.sealing import Seal, derived_key
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from messaging.clients.openphone.client import OpenPhoneClient, http_client
@@ -17,7 +18,6 @@ from messaging.clients.openphone.payloads import parse_event
 from messaging.clients.openphone.signatures import Keys
 from messaging.gate import Gate
 from messaging.queries import MessagingBacklog
-from messaging.sealing import Seal
 from messaging.services.breaker import BreakerProcess, BreakerService
 from messaging.services.caps import CapService
 from messaging.services.consent import ConsentService
@@ -112,7 +112,7 @@ def _register_processes(registry: Registry, settings: MessagingSettings) -> None
         timeout=settings.provider_timeout_seconds,
         connections=settings.send_connections,
     )
-    seal = Seal(settings.service_secret, "webhook keys")
+    seal = Seal(derived_key(settings.service_secret, "webhook keys"))
     registry.register_value(Seal, seal)
     add = registry.provide
     add(RateLimiter, lambda c: RateLimiter(c.get(Begin), settings))

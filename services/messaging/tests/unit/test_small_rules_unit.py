@@ -4,13 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from messaging.models import ConsentAction, ConsentEntry
-from messaging.sealing import Seal
 from messaging.services.breaker import trip_reason
 from messaging.services.consent import standing_entry, verify_chain
 from messaging.settings import MessagingSettings
 from messaging.states import Status
 from messaging.wording import confirmation, help_text
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 from shared.rules.segments import count_segments
 
 AT = datetime(2031, 3, 4, 17, tzinfo=UTC)
@@ -89,14 +88,6 @@ def test_a_removed_entry_is_found() -> None:
 )
 def test_the_breaker_trips_on_shares_of_enough_texts(counts: dict[Status, int], trips: bool) -> None:
     assert (trip_reason(counts, settings()) is not None) is trips
-
-
-def test_a_seal_opens_with_its_own_secret_and_purpose_only() -> None:
-    sealed = Seal(SecretStr("one"), "keys").seal("whsec_x")
-    assert Seal(SecretStr("one"), "keys").open(sealed) == "whsec_x"
-    assert Seal(SecretStr("two"), "keys").open(sealed) is None
-    assert Seal(SecretStr("one"), "other").open(sealed) is None
-    assert "whsec" not in sealed
 
 
 def test_what_the_system_says_itself_fits_one_segment() -> None:

@@ -9,12 +9,12 @@ import structlog
 from shared.database import Begin, UnitOfWork
 from shared.errors import ProviderError
 from shared.ids import uuid7
+from shared.sealing import Seal, SealBroken
 from sqlalchemy import delete, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from messaging.models import Scheme, WebhookSubscription
 from messaging.provider import Subscribed, Subscriber
-from messaging.sealing import Seal
 from messaging.settings import MessagingSettings
 
 log = structlog.get_logger(__name__)
@@ -24,6 +24,8 @@ _ONE_AT_A_TIME = text("SELECT pg_try_advisory_lock(hashtext('webhook_subscriptio
 _RELEASE = text("SELECT pg_advisory_unlock(hashtext('webhook_subscription'))")
 
 K = TypeVar("K")
+
+SEALED_FOR = "webhook key"
 
 
 class AcceptedKeys(Generic[K]):
@@ -56,7 +58,7 @@ class AcceptedKeys(Generic[K]):
                 return None
             async with self._begin() as tx:
                 rows = await (await tx.aget(AsyncSession)).scalars(select(WebhookSubscription.sealed_key))
-                opened = [self._seal.open(sealed) for sealed in rows]
+                opened = [_opened(self._seal, sealed) for sealed in rows]
             self._keys = self._build([*self._fixed, *filter(None, opened)])
             self._read_at = time.monotonic()
             return self._keys
@@ -96,7 +98,7 @@ class SubscriptionProcess:
         listed = {item for item, url in await self._provider.list_subscriptions() if url == self._url}
         async with self._begin() as tx:
             ours = (await (await tx.aget(AsyncSession)).scalars(select(WebhookSubscription))).all()
-        usable = {row.provider_id for row in ours if self._seal.open(row.sealed_key) is not None}
+        usable = {row.provider_id for row in ours if _opened(self._seal, row.sealed_key) is not None}
         if listed & usable or (listed and self._has_fixed_keys):
             return
         for provider_id in listed:
@@ -114,8 +116,16 @@ class SubscriptionProcess:
                     scheme=Scheme(made.scheme),
                     provider_id=made.provider_id,
                     url=made.url,
-                    sealed_key=self._seal.seal(made.key),
+                    sealed_key=self._seal.seal_text(made.key, context=SEALED_FOR),
                     created_at=uow.now,
                 )
             )
         log.info("subscription.made", scheme=made.scheme, subscription=made.provider_id)
+
+
+def _opened(seal: Seal, sealed: str) -> str | None:
+    """None where another secret sealed it: the secret was changed meanwhile."""
+    try:
+        return seal.open_text(sealed, context=SEALED_FOR)
+    except SealBroken:
+        return None
