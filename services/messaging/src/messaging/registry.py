@@ -1,5 +1,6 @@
 """The composition root of messaging: what each of its parts is made of."""
 
+import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -7,6 +8,7 @@ from httpx import AsyncClient
 from shared.consuming import Consumption
 from shared.database import Begin, UnitOfWork
 from shared.jobs import Backlog
+from shared.rate import RateLimiter
 from shared.registry import Registry, base_registry
 from shared.rules.quiet_hours import next_allowed
 from shared.sealing import Seal, derived_key
@@ -31,7 +33,6 @@ from messaging.services.numbers import NumberService, NumberSyncProcess
 from messaging.services.outbound import ClaimService
 from messaging.services.phone_states import PhoneStateService
 from messaging.services.queueing import RequestService, WritingService
-from messaging.services.rate import RateLimiter
 from messaging.services.receipts import ReceiptService
 from messaging.services.reconciler import ReconcilerProcess, WalkService
 from messaging.services.resolver import DoubtService, ResolverProcess
@@ -115,7 +116,7 @@ def _register_processes(registry: Registry, settings: MessagingSettings) -> None
     seal = Seal(derived_key(settings.service_secret, "webhook keys"))
     registry.register_value(Seal, seal)
     add = registry.provide
-    add(RateLimiter, lambda c: RateLimiter(c.get(Begin), settings))
+    add(RateLimiter, lambda c: RateLimiter(c.get(Begin), _account(settings), settings.rate_per_second))
     registry.register_value(_Http, _Http(http), on_registry_close=http.aclose)
     add(OpenPhoneClient, lambda c: _client(c.get(_Http).client, c.get(RateLimiter)))
     add(SenderProcess, lambda c: SenderProcess(*c.get(Begin, OpenPhoneClient, RateLimiter, MessagingSettings)))
@@ -140,6 +141,11 @@ def _register_processes(registry: Registry, settings: MessagingSettings) -> None
 
 def _accepted_keys(begin: Begin, seal: Seal, settings: MessagingSettings) -> AcceptedKeys[Keys]:
     return AcceptedKeys(begin, seal, settings, Keys)
+
+
+def _account(settings: MessagingSettings) -> str:
+    """Whom the provider counts, without saying the key."""
+    return hashlib.sha256(settings.openphone_api_key.get_secret_value().encode()).hexdigest()[:16]
 
 
 def _client(http: AsyncClient, rate: RateLimiter) -> OpenPhoneClient:

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import svcs
 from messaging.clients.openphone.client import OpenPhoneClient
-from messaging.services.rate import RateLimiter
 from messaging.services.sender import SenderProcess
 from messaging.settings import MessagingSettings
 from messaging.states import Status
+from shared.rate import RateLimiter
 from shared.testing.waiting import until
 
 from .system import ANA, BEN, System
@@ -35,7 +35,7 @@ async def test_a_text_that_missed_its_slot_is_checked_again(system: System, sett
     message_id = await system.request()
     async with svcs.Container(system.registry) as container:
         provider = await container.aget(OpenPhoneClient)
-    sender = SenderProcess(system.begin, provider, Late(system.begin, settings), settings)
+    sender = SenderProcess(system.begin, provider, Late(system.begin, "other", settings.rate_per_second), settings)
     while await sender.run_once():
         pass
     assert await system.moves(message_id) == ["queued", "in_flight", "queued", "in_flight", "accepted"]

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import structlog
 from shared.database import Begin
 from shared.failpoints import failpoint
+from shared.rate import LEAD_SECONDS, RateLimiter
 
 from messaging.provider import OutboundText, TextSender, Unavailable, Unknown
 from messaging.services.outbound import ClaimService
-from messaging.services.rate import LEAD_SECONDS, RateLimiter
 from messaging.services.settling import Result, SettleService
 from messaging.settings import MessagingSettings
 

@@ -1,15 +1,16 @@
-"""The one limit for all calls of the provider key, by all workers: a row that says when the next call may leave."""
+"""One limit for all calls to a provider, by all workers together: a row that says when the next call may leave.
+
+A service that uses it has the table `provider_rate (key TEXT PRIMARY KEY, next_at TIMESTAMPTZ NOT NULL)`.
+"""
 
 import asyncio
-import hashlib
 import time
 from typing import Any
 
-from shared.database import Begin
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from messaging.settings import MessagingSettings
+from shared.database import Begin
 
 LEAD_SECONDS = 0.3
 """A slot lies at least this far ahead, so that the intent can commit before it."""
@@ -42,12 +43,15 @@ _BACK_OFF = text(
 
 
 class RateLimiter:
-    """Hands out slots: monotonic instants at which one call may leave. Sends go first; reads wait for a gap."""
+    """Hands out slots: monotonic instants at which one call may leave.
 
-    def __init__(self, begin: Begin, settings: MessagingSettings) -> None:
+    `key` names whom the provider counts; `rate` is calls a second, and 0 lifts the limit.
+    """
+
+    def __init__(self, begin: Begin, key: str, rate: float) -> None:
         self._begin = begin
-        self._rate = settings.rate_per_second
-        self._key = hashlib.sha256(settings.openphone_api_key.get_secret_value().encode()).hexdigest()[:16]
+        self._key = key
+        self._rate = rate
 
     @property
     def allowance(self) -> int | None:
@@ -86,6 +90,17 @@ class RateLimiter:
     async def _waited_for_a_slot(self) -> bool:
         slots = await self.reserve(1)
         return bool(slots) and await self.wait(slots[0])
+
+    async def turn(self) -> None:
+        """Wait for the next slot that nobody has, however long that takes: evenly spaced, first come, first served."""
+        if not self._rate:
+            return
+        while True:
+            ahead, asked_at = await self._execute(_RESERVE, lead=0.0, near=NEAR_SECONDS, width=1 / self._rate)
+            if ahead is None:
+                await asyncio.sleep(NEAR_SECONDS / 4)
+            elif await self.wait(asked_at + float(ahead)):
+                return
 
     async def back_off(self, seconds: float) -> None:
         """The provider counts too many: nobody calls for a while."""

@@ -2,14 +2,12 @@
 
 import time
 
-from messaging.services.rate import RateLimiter
-from messaging.settings import MessagingSettings
 from shared.database import Begin
+from shared.rate import RateLimiter
 
 
 def limiter(rate: float = 9.0) -> RateLimiter:
-    settings = MessagingSettings(database_url="postgresql+asyncpg://x", openphone_api_key="key", rate_per_second=rate)
-    return RateLimiter(_no_database, settings)
+    return RateLimiter(_no_database, "key", rate)
 
 
 _no_database: Begin = None  # type: ignore[assignment]
@@ -27,3 +25,4 @@ async def test_a_slot_that_comes_is_awaited() -> None:
 
 async def test_without_a_limit_every_moment_is_a_slot() -> None:
     assert await limiter(0).wait(0.0)
+    await limiter(0).turn()
