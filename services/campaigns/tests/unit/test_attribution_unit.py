@@ -95,9 +95,10 @@ def test_money_given_back_lowers_what_its_invoices_earned_however_they_are_signe
     assert split(-5_000, [(ONE, 2_000)]) == split(-5_000, [(ONE, -2_000)]) == {ONE: -2_000, None: -3_000}
 
 
-@given(
-    st.integers(-10_000, 10_000), st.lists(st.tuples(st.sampled_from([ONE, TWO, THREE]), st.integers(-9_000, 9_000)))
-)
+APPLIED = st.lists(st.tuples(st.sampled_from([ONE, TWO, THREE]), st.integers(-9_000, 9_000)), max_size=4)
+
+
+@given(st.integers(-10_000, 10_000), APPLIED)
 def test_a_split_adds_up_to_the_cent_and_nothing_in_it_has_the_other_sign(
     cents: int, applied: list[tuple[UUID, int]]
 ) -> None:
@@ -191,30 +192,29 @@ def reports(draw: st.DrawFn) -> list[tuple]:
                 draw(st.sampled_from([0, 1, 99, 50_000, -20_000])),
                 id=UUID(int=number),
                 received_on=DAY + timedelta(days=draw(st.sampled_from([0, 30, 100]))),
-                applied=tuple(
-                    draw(st.lists(st.tuples(st.sampled_from([ONE, TWO]), st.integers(1, 40_000)), max_size=2))
-                ),
+                applied=tuple(draw(APPLIED)),
                 currency=draw(st.sampled_from(["USD", "USD", "CAD"])),
             )
             found.append(("payments", number, version, (draw(st.sampled_from(CUSTOMERS)), told)))
-    for customer in CUSTOMERS:
-        for version in range(1, draw(st.integers(0, 3)) + 1):
-            found.append(("links", customer, version, (draw(st.sampled_from([None, *CONTACTS])),)))
-    for contact in CONTACTS[1:]:
-        for version in range(1, draw(st.integers(0, 2)) + 1):
-            found.append(("merges", contact, version, (draw(st.sampled_from([None, *range(contact)])),)))
+    found += [
+        ("links", customer, version, (draw(st.sampled_from([None, *CONTACTS])),))
+        for customer in CUSTOMERS
+        for version in range(1, draw(st.integers(0, 3)) + 1)
+    ]
+    found += [
+        ("merges", contact, version, (draw(st.sampled_from([None, *range(contact)])),))
+        for contact in CONTACTS[1:]
+        for version in range(1, draw(st.integers(0, 2)) + 1)
+    ]
     return found
 
 
 @given(st.data())
 def test_what_is_written_does_not_depend_on_the_order_or_repetition_of_what_is_told(data: st.DataObject) -> None:
     told = data.draw(reports())
+    days = st.lists(st.integers(-40, 95), max_size=3)
     touches = {
-        contact: [
-            touch(10 * contact + n, days)
-            for n, days in enumerate(data.draw(st.lists(st.integers(-40, 95), max_size=3)))
-        ]
-        for contact in CONTACTS
+        contact: [touch(10 * contact + n, before) for n, before in enumerate(data.draw(days))] for contact in CONTACTS
     }
     repeats = data.draw(st.lists(st.sampled_from(told), max_size=4)) if told else []
     world, fresh = World(touches=touches), World(touches=touches)
