@@ -14,6 +14,7 @@ from sandbox.routes import control, observe
 from sandbox.routes.control_key import document_control_key
 from sandbox.routes.provider import install_html_not_found, provider_router, quickbooks_router
 from sandbox.routes.quickbooks import control as quickbooks_control
+from sandbox.routes.quickbooks import people
 from sandbox.routes.wire import RawConnections
 from sandbox.services.quickbooks.companies import CompanyService
 from sandbox.services.workspace import WorkspaceService
@@ -40,7 +41,14 @@ def create_app(registry: svcs.Registry, settings: SandboxSettings) -> FastAPI:
         settings=settings,
         title="Sandbox",
         audience="sandbox",
-        routers=[provider_router(), quickbooks_router(), control.router, observe.router, quickbooks_control.router],
+        routers=[
+            provider_router(),
+            quickbooks_router(),
+            control.router,
+            observe.router,
+            quickbooks_control.router,
+            people.router,
+        ],
         lifespan=_lifespan,
         application=RawConnections,
         amend_document=document_control_key,

@@ -10,7 +10,17 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, se
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from sandbox.life_cycle import MessageStatus
-from sandbox.models import Call, Conversation, Delivery, Direction, LedgerEntry, Message, Recipient, RequestTally
+from sandbox.models import (
+    Call,
+    Conversation,
+    Delivery,
+    Direction,
+    LedgerEntry,
+    Message,
+    QbLedgerEntry,
+    Recipient,
+    RequestTally,
+)
 
 
 @dataclass(frozen=True)
@@ -175,6 +185,17 @@ async def ledger_stream(session: AsyncSession, wanted: LedgerFilter) -> AsyncIte
     statement = _ledger(wanted).order_by(LedgerEntry.seq).execution_options(yield_per=1000)
     async for row in await session.stream(statement):
         yield row[0]
+
+
+async def quickbooks_ledger(session: AsyncSession, realm_id: str, *, after: int, most: int) -> Sequence[QbLedgerEntry]:
+    """The company's lines behind the line `after`, in their order."""
+    lines = await session.scalars(
+        select(QbLedgerEntry)
+        .where(QbLedgerEntry.realm_id == realm_id, QbLedgerEntry.seq > after)
+        .order_by(QbLedgerEntry.seq)
+        .limit(most)
+    )
+    return lines.all()
 
 
 _COUNTS = text(

@@ -16,6 +16,7 @@ from sandbox.services.events import EventService
 from sandbox.services.inbound import InboundService
 from sandbox.services.processes import AnnounceProcess, ReplyProcess, TallyProcess
 from sandbox.services.quickbooks.companies import CompanyService
+from sandbox.services.quickbooks.filling import FillingService
 from sandbox.services.quickbooks.notices import NoticeProcess
 from sandbox.services.quickbooks.oauth import OAuthService
 from sandbox.services.sending import SendingService
@@ -65,6 +66,7 @@ def _register_transactional(registry: Registry) -> None:
     registry.register_factory(Workspace, workspace)
     registry.register_factory(OAuthService, oauth)
     registry.provide(CompanyService, lambda c: CompanyService(c.get(UnitOfWork)))
+    registry.provide(FillingService, lambda c: FillingService(c.get(UnitOfWork)))
     registry.register_factory(EventService, events)
     registry.register_factory(SendingService, sending)
     registry.register_factory(InboundService, inbound)

@@ -15,6 +15,7 @@ Document = dict[str, Any]
 MOST_LINES = 750
 SERVER_OWNED = frozenset({"Id", "SyncToken", "sparse", "domain", "MetaData", "LinkedTxn"})
 ZERO = Decimal("0.00")
+HOME_CURRENCY: Document = {"value": "USD", "name": "United States Dollar"}
 LISTS = frozenset({"Line", "LinkedTxn", "CustomField"})
 OBJECTS = frozenset({"BillEmail", "BillEmailCc", "BillEmailBcc", "CustomerMemo", "PrimaryPhone", "Mobile", "MetaData"})
 DAYS = {"DueDays": (0, 999), "DiscountDays": (0, 999), "DayOfMonthDue": (1, 31)}
@@ -100,9 +101,36 @@ def updated(kind: Kind, stored: Mapping[str, Any], given: Mapping[str, Any], *, 
     return {**kept, "Active": stored.get("Active", True), **given} if not kind.is_transaction else {**kept, **given}
 
 
+def named(body: Document, name: str) -> Document:
+    """A customer or vendor with everything that the server adds."""
+    return {
+        "Active": True,
+        "Balance": ZERO,
+        "Taxable": True,
+        "Job": False,
+        "PreferredDeliveryMethod": "Print",
+        "CurrencyRef": HOME_CURRENCY,
+        **body,
+        "DisplayName": name,
+        "FullyQualifiedName": name,
+    }
+
+
+def paid(body: Document, total: Decimal, given: Decimal) -> Document:
+    """A payment of which so much is given to other transactions."""
+    return {
+        "CurrencyRef": HOME_CURRENCY,
+        "ProcessPayment": False,
+        **body,
+        "TotalAmt": total,
+        "UnappliedAmt": total - given,
+        "Line": body.get("Line") or [],
+    }
+
+
 def completed(kind: Kind, body: Document, desk: Desk) -> Document:
     """An estimate, invoice or credit memo with everything that the server adds."""
-    body = {"CurrencyRef": {"value": "USD", "name": "United States Dollar"}, **body}
+    body = {"CurrencyRef": HOME_CURRENCY, **body}
     body["TxnDate"] = body.get("TxnDate") or desk.today.isoformat()
     check_open(body, desk)
     lines = _numbered(body["Line"])

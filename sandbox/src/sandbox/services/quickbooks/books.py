@@ -8,7 +8,18 @@ from sandbox.models import QbObject
 from sandbox.quickbooks import documents, faults
 from sandbox.quickbooks.derived import voided
 from sandbox.quickbooks.entities import KINDS, UNIQUE_NAMES, Kind
-from sandbox.quickbooks.forms import ZERO, Document, check_open, checked, completed, display_name, shares, updated
+from sandbox.quickbooks.forms import (
+    ZERO,
+    Document,
+    check_open,
+    checked,
+    completed,
+    display_name,
+    named,
+    paid,
+    shares,
+    updated,
+)
 from sandbox.quickbooks.money import number
 from sandbox.services.quickbooks.store import Store
 
@@ -172,17 +183,7 @@ class Books:
         name = display_name(body)
         if await self._store.holder_of_name(name, except_for=row) is not None:
             raise faults.duplicate_name()
-        return {
-            "Active": True,
-            "Balance": ZERO,
-            "Taxable": True,
-            "Job": False,
-            "PreferredDeliveryMethod": "Print",
-            "CurrencyRef": {"value": "USD", "name": "United States Dollar"},
-            **body,
-            "DisplayName": name,
-            "FullyQualifiedName": name,
-        }
+        return named(body, name)
 
     async def _payment(self, body: Document) -> Document:
         total, given = number(body["TotalAmt"], "TotalAmt"), ZERO
@@ -198,14 +199,7 @@ class Books:
             given += amount if kind == "Invoice" else -amount
         if given > total:
             raise faults.business("The amount applied is more than the amount of the payment.")
-        body = {
-            "CurrencyRef": {"value": "USD", "name": "United States Dollar"},
-            "ProcessPayment": False,
-            **body,
-            "TotalAmt": total,
-            "UnappliedAmt": total - given,
-            "Line": body.get("Line") or [],
-        }
+        body = paid(body, total, given)
         body["CustomerRef"] = await self._with_name("Customer", body["CustomerRef"])
         desk = await self._store.desk(body)
         body["TxnDate"] = body.get("TxnDate") or desk.today.isoformat()

@@ -68,11 +68,11 @@ class Store:
             raise faults.object_not_found("Object Not Found : Something you're trying to use has been made inactive.")
         return found
 
-    def next_id(self, kind: Kind) -> int:
-        """The next of the kind's sequence. Transactions share one, customers and vendors another."""
+    def next_id(self, kind: Kind, count: int = 1) -> int:
+        """The next of the kind's sequence, of which `count` are taken. Transactions share one, names another."""
         ids = dict(self.company.next_ids)
         taken = int(ids.get(kind.sequence, FIRST_ID))
-        ids[kind.sequence] = taken + 1
+        ids[kind.sequence] = taken + count
         self.company.next_ids = ids
         return taken
 
@@ -93,13 +93,8 @@ class Store:
 
     def put(self, row: QbObject, body: Document) -> None:
         """Make this the object's body, and what is looked up by it."""
-        row.body = documents.write(body)
-        row.is_active = body.get("Active", True) is not False
-        name = body.get("DisplayName") if row.kind in ("Customer", "Vendor") else body.get("Name")
-        row.name = str(name).lower() if name else None
-        row.doc_number = body.get("DocNumber")
-        row.customer_id = (body.get("CustomerRef") or {}).get("value")
-        row.total = body.get("TotalAmt")
+        for column, value in columns_of(row.kind, body).items():
+            setattr(row, column, value)
         row.updated_at = self.now
 
     def touch(self, row: QbObject, body: Document) -> None:
@@ -281,6 +276,19 @@ class Store:
                 due_at=None if fault is EventFault.MISSING else due_at,
             )
         )
+
+
+def columns_of(kind: str, body: Document) -> dict[str, Any]:
+    """The body as it is stored, and what is looked up by it."""
+    name = body.get("DisplayName") if kind in ("Customer", "Vendor") else body.get("Name")
+    return {
+        "body": documents.write(body),
+        "is_active": body.get("Active", True) is not False,
+        "name": str(name).lower() if name else None,
+        "doc_number": body.get("DocNumber"),
+        "customer_id": (body.get("CustomerRef") or {}).get("value"),
+        "total": body.get("TotalAmt"),
+    }
 
 
 TOLD = frozenset(KINDS) - {"Account", "PaymentMethod"}
