@@ -4,7 +4,7 @@ import base64
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
@@ -121,6 +121,6 @@ def _decode(cursor: str, digest: str, columns: Sequence[ColumnElement[Any]]) -> 
 
 def _typed(column: ColumnElement[Any], value: Any) -> Any:
     python_type = column.type.python_type
-    if python_type in (datetime, UUID, Decimal, int, str, bool, float):
+    if python_type in (datetime, date, UUID, Decimal, int, str, bool, float):
         return TypeAdapter(python_type).validate_python(value)
     return value

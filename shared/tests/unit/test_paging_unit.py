@@ -1,5 +1,6 @@
 """Cursors: opaque, bound to their list, and refused in words."""
 
+from datetime import date
 from uuid import UUID
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shared.errors import Invalid
 from shared.paging import _after, _decode, _digest, _encode
-from sqlalchemy import Column, DateTime, Integer, MetaData, Table, Text, Uuid
+from sqlalchemy import Column, Date, DateTime, Integer, MetaData, Table, Text, Uuid
 
 THING = Table("thing", MetaData(), Column("at", DateTime), Column("n", Integer), Column("t", Text), Column("id", Uuid))
 KEYS = [THING.c.n.desc(), THING.c.t.asc(), THING.c.id]
@@ -18,6 +19,12 @@ DIGEST = _digest({"q": "x"}, KEYS)
 @given(st.integers(-(2**31), 2**31), st.text(st.characters(exclude_categories=["Cs"])), st.uuids())
 def test_a_cursor_brings_back_what_it_was_made_of(number: int, text: str, identity: UUID) -> None:
     assert _decode(_encode(DIGEST, [number, text, identity]), DIGEST, COLUMNS) == [number, text, identity]
+
+
+@given(st.dates())
+def test_a_cursor_brings_back_a_day_as_a_day(day: date) -> None:
+    column = Column("day", Date)
+    assert _decode(_encode(DIGEST, [day]), DIGEST, [column]) == [day]
 
 
 def test_a_cursor_of_another_filter_or_sort_is_refused() -> None:
