@@ -12,7 +12,7 @@ from intuitlib.exceptions import AuthClientError
 from quickbooks import QuickBooks
 from quickbooks.cdc import change_data_capture
 from quickbooks.exceptions import ObjectNotFoundException, QuickbooksException
-from quickbooks.objects import Customer, Estimate, Invoice, Item, Payment
+from quickbooks.objects import Customer, Deposit, DepositLine, Estimate, Invoice, Item, Payment, RefundReceipt
 from quickbooks.objects.base import LinkedTxn, Ref
 from quickbooks.objects.detailline import SalesItemLine, SalesItemLineDetail
 from quickbooks.objects.payment import PaymentLine
@@ -87,7 +87,9 @@ def _line(amount: str) -> SalesItemLine:
     return line
 
 
-def _save(form: Estimate | Invoice, customer: Customer, amount: str, client: QuickBooks) -> Estimate | Invoice:
+def _save(
+    form: Estimate | Invoice | RefundReceipt, customer: Customer, amount: str, client: QuickBooks
+) -> Estimate | Invoice | RefundReceipt:
     form.CustomerRef = customer.to_ref()
     form.Line.append(_line(amount))
     form.save(qb=client)
@@ -140,3 +142,35 @@ def test_the_common_client_sees_changes_and_reports(client: QuickBooks) -> None:
     changes = change_data_capture([Invoice, Customer], "2026-11-01T00:00:00-08:00", qb=client)
     assert invoice.Id in {found.Id for found in changes.Invoice}
     assert client.get_report("AgedReceivables")["Header"]["ReportName"] == "AgedReceivables"
+
+
+def test_the_common_client_refunds_and_deposits(client: QuickBooks) -> None:
+    customer = _customer(client)
+    refund = RefundReceipt()
+    refund.DepositToAccountRef = _ref("2")
+    _save(refund, customer, "12.50", client)
+    found = RefundReceipt.get(refund.Id, qb=client)
+    assert (found.TotalAmt, found.SyncToken) == (Decimal("12.50"), "0")
+    assert RefundReceipt.filter(CustomerRef=customer.Id, qb=client)[0].Id == refund.Id
+    payment = Payment()
+    payment.CustomerRef, payment.TotalAmt = customer.to_ref(), Decimal("40.00")
+    payment.save(qb=client)
+    deposit, line, link = Deposit(), DepositLine(), LinkedTxn()
+    link.TxnId, link.TxnType, link.TxnLineId = payment.Id, "Payment", "0"
+    line.Amount = Decimal("40.00")
+    line.LinkedTxn.append(link)
+    deposit.DepositToAccountRef = _ref("2")
+    deposit.Line.append(line)
+    deposit.save(qb=client)
+    assert Deposit.get(deposit.Id, qb=client).TotalAmt == Decimal("40.00")
+    with pytest.raises(QuickbooksException) as refused:
+        Payment.get(payment.Id, qb=client).void(qb=client)
+    assert refused.value.error_code == 6540
+    deposit.delete(qb=client)
+    Payment.get(payment.Id, qb=client).void(qb=client)
+
+
+def _ref(object_id: str) -> Ref:
+    ref = Ref()
+    ref.value = object_id
+    return ref

@@ -1,6 +1,7 @@
 """The kinds of things in a company's books: their sequences of ids, what may be written, and how long it may be."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 _ADDRESS = ("BillAddr", "ShipAddr")
 _FORM = (
@@ -64,13 +65,14 @@ class Kind:
     lengths: dict[str, int] = field(default_factory=dict)
     references: dict[str, str] = field(default_factory=dict)
     is_transaction: bool = False
-    can_be_voided: bool = False
+    voids_by: Literal["operation", "include"] | None = None
+    """How an app voids it: `operation=void`, or `operation=update&include=void`; None: not at all."""
 
     def allows(self, name: str) -> bool:
         return name in self.fields or name in COMMON or name in READ_ONLY
 
 
-def _form(name: str, *more: str, can_be_voided: bool = False) -> Kind:
+def _form(name: str, *more: str, voids_by: Literal["operation", "include"] | None = None) -> Kind:
     """Estimates, invoices and credit memos are one form with other ends."""
     return Kind(
         name,
@@ -80,7 +82,7 @@ def _form(name: str, *more: str, can_be_voided: bool = False) -> Kind:
         lengths={"DocNumber": 21, "PrivateNote": 4000},
         references={"CustomerRef": "Customer", "SalesTermRef": "Term"},
         is_transaction=True,
-        can_be_voided=can_be_voided,
+        voids_by=voids_by,
     )
 
 
@@ -181,7 +183,7 @@ KINDS = {
             "AllowOnlineCreditCardPayment",
             "AllowIPNPayment",
             "AllowOnlinePayment",
-            can_be_voided=True,
+            voids_by="operation",
         ),
         _form("CreditMemo", "PaymentMethodRef"),
         Kind(
@@ -210,7 +212,54 @@ KINDS = {
                 "DepositToAccountRef": "Account",
             },
             is_transaction=True,
-            can_be_voided=True,
+            voids_by="include",
+        ),
+        # Who gets the money back need not be told; where it comes from has to be.
+        Kind(
+            "RefundReceipt",
+            "transactions",
+            frozenset(
+                {
+                    *_FORM,
+                    "DepositToAccountRef",
+                    "PaymentMethodRef",
+                    "PaymentRefNum",
+                    "PaymentType",
+                    "CheckPayment",
+                    "CreditCardPayment",
+                }
+            ),
+            required=("DepositToAccountRef", "Line"),
+            lengths={"DocNumber": 21, "PrivateNote": 4000, "PaymentRefNum": 21},
+            references={
+                "CustomerRef": "Customer",
+                "PaymentMethodRef": "PaymentMethod",
+                "DepositToAccountRef": "Account",
+            },
+            is_transaction=True,
+            voids_by="include",
+        ),
+        Kind(
+            "Deposit",
+            "transactions",
+            frozenset(
+                {
+                    "DepositToAccountRef",
+                    "DocNumber",
+                    "TxnDate",
+                    "TxnStatus",
+                    "Line",
+                    "PrivateNote",
+                    "CurrencyRef",
+                    "ExchangeRate",
+                    "DepartmentRef",
+                    "GlobalTaxCalculation",
+                }
+            ),
+            required=("DepositToAccountRef", "Line"),
+            lengths={"DocNumber": 21, "PrivateNote": 4000},
+            references={"DepositToAccountRef": "Account"},
+            is_transaction=True,
         ),
     )
 }

@@ -157,6 +157,11 @@ def missing_email() -> QuickBooksFault:
                            element="BillEmail")  # fmt: skip
 
 
+def deposited() -> QuickBooksFault:
+    detail = "The transaction is in a deposit: delete the deposit before it is changed, voided or deleted."
+    return QuickBooksFault("6540", "Deposited Transaction cannot be changed", detail)
+
+
 def token_expired_json() -> Gateway:
     return 401, JSON, _lower_case("AuthenticationFailed", "003200", 401, "Token expired", "3200", "AUTHENTICATION")
 

@@ -129,7 +129,7 @@ def paid(body: Document, total: Decimal, given: Decimal) -> Document:
 
 
 def completed(kind: Kind, body: Document, desk: Desk) -> Document:
-    """An estimate, invoice or credit memo with everything that the server adds."""
+    """An estimate, invoice, credit memo or refund with everything that the server adds."""
     body = {"CurrencyRef": HOME_CURRENCY, **body}
     body["TxnDate"] = body.get("TxnDate") or desk.today.isoformat()
     check_open(body, desk)
@@ -157,6 +157,7 @@ def _defaults(kind: Kind) -> Document:
     more: dict[str, Document] = {
         "Invoice": {"Deposit": ZERO, "AllowOnlineACHPayment": False, "AllowOnlineCreditCardPayment": False},
         "Estimate": {"TxnStatus": "Pending"},
+        "RefundReceipt": {"Balance": ZERO},
     }
     shared: Document = {
         "ApplyTaxAfterDiscount": False,
@@ -236,6 +237,25 @@ def shares(payment: Mapping[str, Any]) -> dict[tuple[str, int], Decimal]:
                 raise faults.invalid_reference("LinkedTxn")
             key = (link["TxnType"], object_id)
             found[key] = found.get(key, ZERO) + amount
+    return found
+
+
+def deposited(deposit: Mapping[str, Any]) -> dict[tuple[str, int], Decimal]:
+    """What a deposit's lines take from which payment. Each line is a payment, or other money of an account."""
+    if not deposit.get("Line"):
+        raise faults.no_lines()
+    found: dict[tuple[str, int], Decimal] = {}
+    for line in deposit["Line"]:
+        if line.get("Amount") is None:
+            raise faults.missing_parameter("Amount")
+        amount, links = number(line["Amount"], "Amount"), line.get("LinkedTxn") or ()
+        if not links and not (line.get("DepositLineDetail") or {}).get("AccountRef"):
+            raise faults.missing_parameter("LinkedTxn")
+        for link in links:
+            object_id = object_number(link.get("TxnId"))
+            if link.get("TxnType") != "Payment" or object_id is None:
+                raise faults.invalid_reference("LinkedTxn")
+            found["Payment", object_id] = found.get(("Payment", object_id), ZERO) + amount
     return found
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from sandbox.quickbooks import documents
 from sandbox.quickbooks.controls import Shapes
+from sandbox.quickbooks.entities import BY_PATH
 from sandbox.quickbooks.forms import Document
 
 SIGNATURE = "intuit-signature"
@@ -61,7 +62,7 @@ def _cloud_event(notice: Notice, shapes: Shapes) -> Document:
     }
 
 
-_OLD_NAMES = {"creditmemo": "CreditMemo"}
+_OLD_NAMES = {path: kind.name for path, kind in BY_PATH.items()}
 _OLD_OPERATIONS = {"created": "Create", "updated": "Update", "deleted": "Delete", "merged": "Merge"}
 
 

@@ -33,6 +33,8 @@ FILTERABLE: Mapping[str, frozenset[str]] = {
     "Invoice": _FORM | {"DueDate", "Balance"},
     "CreditMemo": _FORM | {"Balance"},
     "Payment": frozenset({"TxnDate", "CustomerRef", "TotalAmt", "PaymentRefNum"}),
+    "RefundReceipt": _FORM | {"PaymentRefNum"},
+    "Deposit": frozenset({"TxnDate", "TotalAmt"}),
 }
 NOT_QUERYABLE = frozenset({"CustomerTypeRef", "ClassRef", "Line", "BillEmail", "PrimaryEmailAddr", "LinkedTxn"})
 _NUMBERS = frozenset({"Balance", "TotalAmt", "UnitPrice"})

@@ -50,6 +50,7 @@ async def _documents(app: App) -> dict[str, dict[str, Any]]:
     """A good document of each kind that apps write."""
     ana = await app.customer()
     invoice = await app.invoice(ana, "1000000.00")
+    waiting = await app.write("Payment", payment(ana, invoice, "1.00"))
     return {
         "Customer": {"DisplayName": "Ben", "PrimaryEmailAddr": {"Address": "ben@example.com"}, "Notes": "x"},
         "Item": {"Name": "Sealing", "UnitPrice": Decimal("1.5"), "IncomeAccountRef": {"value": "1"}},
@@ -58,12 +59,23 @@ async def _documents(app: App) -> dict[str, dict[str, Any]]:
         "Invoice": form(ana, SalesTermRef={"value": "3"}, LinkedTxn=[{"TxnId": "1", "TxnType": "Estimate"}]),
         "CreditMemo": form(ana),
         "Payment": payment(ana, invoice, "0.01"),
+        "RefundReceipt": form(ana, DepositToAccountRef={"value": "2"}, PaymentRefNum="ch_1"),
+        "Deposit": {
+            "DepositToAccountRef": {"value": "2"},
+            "Line": [
+                {"Amount": 1, "LinkedTxn": [{"TxnId": waiting["Id"], "TxnType": "Payment"}]},
+                {"Amount": 1, "DetailType": "DepositLineDetail", "DepositLineDetail": {"AccountRef": {"value": "1"}}},
+            ],
+        },
     }
 
 
 @SETTINGS
 @given(data=st.data())
-@pytest.mark.parametrize("kind", ["Customer", "Item", "Term", "Estimate", "Invoice", "CreditMemo", "Payment"])
+@pytest.mark.parametrize(
+    "kind",
+    ["Customer", "Item", "Term", "Estimate", "Invoice", "CreditMemo", "Payment", "RefundReceipt", "Deposit"],
+)
 async def test_a_mutated_document_is_stored_or_refused(app: App, kind: str, data: st.DataObject) -> None:
     assert kind in KINDS
     documents = getattr(app, "documents", None) or await _documents(app)

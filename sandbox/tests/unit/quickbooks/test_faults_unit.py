@@ -61,6 +61,7 @@ def test_a_business_fault_has_the_published_shape() -> None:
         (faults.nonzero_balance(), "6220"),
         (faults.duplicate_name(), "6240"),
         (faults.missing_email(), "6420"),
+        (faults.deposited(), "6540"),
     ],
 )
 def test_a_refusal_carries_its_code_as_text_and_is_a_400(fault: QuickBooksFault, code: str) -> None:

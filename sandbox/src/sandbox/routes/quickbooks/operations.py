@@ -16,7 +16,7 @@ from sandbox.services.quickbooks.store import Store
 
 JSON = "application/json;charset=UTF-8"
 CDC_KINDS = frozenset(KINDS) - {"Account"}
-SENT = ("Estimate", "Invoice", "CreditMemo", "Payment")
+SENT = ("Estimate", "Invoice", "CreditMemo", "Payment", "RefundReceipt")
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,8 @@ def operation_of(asked: Asked) -> Operation:
 
 def _write(asked: Asked, kind: Kind) -> Operation:
     wanted = asked.query.get("operation", "")
+    if wanted == "void" and kind.voids_by != "operation":
+        raise faults.unsupported_operation()
     if wanted in ("delete", "void"):
         return Operation(wanted, f"{wanted} {kind.name.lower()}", kind)
     if wanted == "update" and asked.query.get("include") == "void":
@@ -245,7 +247,8 @@ async def _batched(item: Document, store: Store, books: Books) -> Document:
     if kind is None or not isinstance(item[kind.name], dict):
         raise faults.unsupported_operation()
     verb = item.get("operation")
-    if verb == "void" or (verb == "update" and item.get("optionsData") == "void"):
+    is_voided = verb == "void" and kind.voids_by == "operation"
+    if is_voided or (verb == "update" and item.get("optionsData") == "void"):
         return {kind.name: store.rendered(await books.void(kind, item[kind.name]))}
     if verb == "delete":
         row = await books.delete(kind, item[kind.name])

@@ -17,6 +17,7 @@ router = ApiRouter(prefix="/sandbox/v1/quickbooks/companies/{realm_id}", tags=["
 ObjectId = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,17}$")]
 Amount = Annotated[Decimal, Field(gt=0, max_digits=12, decimal_places=2)]
 Reference = Annotated[str, StringConstraints(max_length=21, pattern=r"^[^\x00]*$")]
+Note = Annotated[str, StringConstraints(max_length=4000, pattern=r"^[^\x00]*$")]
 
 
 class NewPayment(Strict):
@@ -26,6 +27,21 @@ class NewPayment(Strict):
     amount: Amount
     invoice_id: ObjectId | None = None
     reference: Reference = ""
+
+
+class NewRefund(Strict):
+    """Somebody types a refund receipt into QuickBooks, with one line; the money leaves the first bank account."""
+
+    customer_id: ObjectId
+    amount: Amount
+    reference: Reference = ""
+    note: Note = ""
+
+
+class NewDeposit(Strict):
+    """Somebody takes payments to the bank: they are not changed any more until the deposit is deleted."""
+
+    payment_ids: Annotated[list[ObjectId], Field(min_length=1, max_length=100)]
 
 
 class Merge(Strict):
@@ -54,9 +70,37 @@ async def post_payment(new: NewPayment, books: PersonsBooks, caller: Controller)
         return Written.of(await books.create(KINDS["Payment"], body))
 
 
+@router.post("/refunds", status_code=201, responses=problems(NotFound, Conflict))
+async def post_refund(new: NewRefund, books: PersonsBooks, caller: Controller) -> Written:
+    line = {"DetailType": "SalesItemLineDetail", "Amount": new.amount, "SalesItemLineDetail": {}}
+    texts = {"PaymentRefNum": new.reference, "PrivateNote": new.note}
+    with faults_as_problems():
+        body = {
+            "CustomerRef": {"value": new.customer_id},
+            "DepositToAccountRef": await books.bank_account(),
+            "Line": [line],
+            **{name: text for name, text in texts.items() if text},
+        }
+        return Written.of(await books.create(KINDS["RefundReceipt"], body))
+
+
+@router.post("/deposits", status_code=201, responses=problems(NotFound, Conflict))
+async def post_deposit(new: NewDeposit, books: PersonsBooks, caller: Controller) -> Written:
+    with faults_as_problems():
+        lines = [
+            {
+                "Amount": await books.total_of(KINDS["Payment"], payment_id),
+                "LinkedTxn": [{"TxnId": payment_id, "TxnType": "Payment", "TxnLineId": "0"}],
+            }
+            for payment_id in new.payment_ids
+        ]
+        body = {"DepositToAccountRef": await books.bank_account(), "Line": lines}
+        return Written.of(await books.create(KINDS["Deposit"], body))
+
+
 @router.post("/{kind}/{object_id}/{verb}", responses=problems(NotFound, Conflict))
 async def change(
-    kind: Literal["invoice", "payment", "estimate", "creditmemo"],
+    kind: Literal["invoice", "payment", "estimate", "creditmemo", "refundreceipt", "deposit"],
     object_id: ObjectId,
     verb: Literal["void", "delete"],
     books: PersonsBooks,

@@ -14,6 +14,7 @@ from sandbox.quickbooks.forms import (
     check_open,
     checked,
     completed,
+    deposited,
     display_name,
     named,
     paid,
@@ -21,9 +22,11 @@ from sandbox.quickbooks.forms import (
     updated,
 )
 from sandbox.quickbooks.money import number
+from sandbox.services.quickbooks.deposits import deposit_of, prepared_deposit
 from sandbox.services.quickbooks.store import Store
 
-FORMS = ("Estimate", "Invoice", "CreditMemo")
+FORMS = ("Estimate", "Invoice", "CreditMemo", "RefundReceipt")
+MONEY_ACCOUNTS = ("Bank", "Other Current Asset")
 DELETED_SUFFIX = " (deleted)"
 _OTHER_PERSON = "another user"
 
@@ -83,7 +86,7 @@ class Books:
 
     async def void(self, kind: Kind, given: Mapping[str, Any]) -> QbObject:
         """Keep the transaction with nothing in it. Payments of a voided invoice are unapplied."""
-        if not kind.can_be_voided:
+        if kind.voids_by is None:
             raise faults.unsupported_operation()
         row = await self._current(kind, given)
         body = documents.read(row.body)
@@ -115,12 +118,10 @@ class Books:
         kind = KINDS["Customer"]
         kept = await self._store.get(kind, kept_id, lock=True)
         gone = await self._store.get(kind, gone_id, lock=True)
-        for other in ("Estimate", "Invoice", "CreditMemo", "Payment"):
-            for row in await self._store.all_of(KINDS[other]):
-                if row.customer_id == str(gone.id):
-                    body = documents.read(row.body)
-                    body["CustomerRef"] = self._reference(kept)
-                    self._store.touch(row, body)
+        for row in await self._store.all_of_customer(gone.id):
+            body = documents.read(row.body)
+            body["CustomerRef"] = self._reference(kept)
+            self._store.touch(row, body)
         gone.is_deleted = True
         self._store.touch(gone, documents.read(gone.body))
         await self._refresh_balance(kept)
@@ -132,6 +133,16 @@ class Books:
         row = await self._store.get(kind, object_id)
         return {"Id": str(row.id), "SyncToken": str(row.sync_token)}
 
+    async def total_of(self, kind: Kind, object_id: object) -> Decimal:
+        return Decimal((await self._store.get(kind, object_id)).total or ZERO)
+
+    async def bank_account(self) -> Document:
+        """The reference of the company's first bank account."""
+        for row in await self._store.all_of(KINDS["Account"]):
+            if row.is_active and documents.read(row.body).get("AccountType") == "Bank":
+                return self._reference(row)
+        raise faults.business("The company has no bank account.")
+
     async def _current(self, kind: Kind, given: Mapping[str, Any]) -> QbObject:
         """The object that is to be changed, if the caller has seen its newest state."""
         if not given.get("Id"):
@@ -141,6 +152,8 @@ class Books:
             raise faults.missing_parameter("SyncToken")
         if str(given["SyncToken"]) != str(row.sync_token):
             raise faults.stale_object(_OTHER_PERSON)
+        if kind.name == "Payment" and await deposit_of(self._store, row) is not None:
+            raise faults.deposited()
         return row
 
     async def _check_references(self, kind: Kind, body: Mapping[str, Any]) -> None:
@@ -153,6 +166,8 @@ class Books:
                 raise faults.invalid_reference(name)
             if not found.is_active:
                 raise faults.inactive()
+            if name == "DepositToAccountRef" and documents.read(found.body).get("AccountType") not in MONEY_ACCOUNTS:
+                raise faults.business("Money is kept in an account of the type Bank or Other Current Asset.")
         for line in body.get("Line") or () if kind.name in FORMS else ():
             item = ((line or {}).get("SalesItemLineDetail") or {}).get("ItemRef")
             found = await self._store.find("Item", item.get("value")) if item else None
@@ -166,10 +181,13 @@ class Books:
             return await self._named(body, row)
         if kind.name == "Payment":
             return await self._payment(body)
+        if kind.name == "Deposit":
+            return await prepared_deposit(self._store, body, row)
         if kind.name not in FORMS:
             return {"Active": True, **body}
         body = {**body, "DocNumber": await self._number(kind, body, row, allows_taken=allows_taken_number)}
-        body["CustomerRef"] = await self._with_name("Customer", body["CustomerRef"])
+        if body.get("CustomerRef"):
+            body["CustomerRef"] = await self._with_name("Customer", body["CustomerRef"])
         body = completed(kind, body, await self._store.desk(body))
         if kind.name == "Invoice":
             paid = sum([link.amount for link in await self._store.links_to(row)], ZERO) if row else ZERO
@@ -224,6 +242,8 @@ class Books:
         """The links that the write makes; None where it leaves them as they are."""
         if kind.name == "Payment":
             return shares(body)
+        if kind.name == "Deposit":
+            return deposited(body)
         if kind.name != "Invoice" or row is not None:
             return None
         links: dict[tuple[str, int], Decimal] = {}
@@ -275,7 +295,11 @@ class Books:
             ]
             given = sum([link.amount if link.to_kind == "Invoice" else -link.amount for link in outgoing], ZERO)
             after |= {"Line": lines, "UnappliedAmt": Decimal(body["TotalAmt"]) - given}
-            after.pop("LinkedTxn")
+            # A deposit is all that a payment is shown to be linked with; what it pays stands in its lines.
+            if not linked:
+                after.pop("LinkedTxn")
+        elif row.kind == "Deposit":
+            after = body
         elif row.kind == "Estimate":
             is_linked = any(link.from_kind == "Invoice" for link in incoming)
             if is_linked and body["TxnStatus"] in ("Pending", "Accepted"):

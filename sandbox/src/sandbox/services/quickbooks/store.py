@@ -213,6 +213,15 @@ class Store:
     async def all_of(self, kind: Kind) -> list[QbObject]:
         return list(await self._session.scalars(self.selection(kind).order_by(QbObject.id)))
 
+    async def all_of_customer(self, customer_id: int) -> list[QbObject]:
+        """The customer's transactions of every kind."""
+        wanted = select(QbObject).where(
+            QbObject.realm_id == self.company.realm_id,
+            QbObject.customer_id == str(customer_id),
+            ~QbObject.is_deleted,
+        )
+        return list(await self._session.scalars(wanted.order_by(QbObject.kind, QbObject.id)))
+
     async def rendered_all(self, wanted: Select[QbObject]) -> list[Document]:
         return [self.rendered(row) for row in await self._session.scalars(wanted)]
 
