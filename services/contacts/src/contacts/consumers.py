@@ -1,8 +1,9 @@
 """What contacts consumes: one line an event."""
 
 from shared.consuming import consume
-from shared.events import campaigns, messaging
+from shared.events import billing, campaigns, messaging
 
+from contacts.services.billing import BillingService
 from contacts.services.timeline import TimelineService
 
 CONSUMES = (
@@ -28,4 +29,22 @@ CONSUMES = (
     consume(campaigns.CampaignResumed, TimelineService.copy_campaign),
     consume(campaigns.CampaignCompleted, TimelineService.copy_campaign),
     consume(campaigns.CampaignCancelled, TimelineService.copy_campaign),
+    consume(billing.CustomerLinked, BillingService.record),
+    consume(billing.CustomerUnlinked, BillingService.record),
+    consume(billing.EstimateSent, BillingService.record),
+    consume(billing.EstimateAccepted, BillingService.record),
+    consume(billing.EstimateDeclined, BillingService.record),
+    consume(billing.EstimateExpired, BillingService.record),
+    consume(billing.InvoiceIssued, BillingService.record),
+    consume(billing.InvoiceChanged, BillingService.record),
+    consume(billing.InvoiceSent, BillingService.record),
+    consume(billing.InvoicePaid, BillingService.record),
+    consume(billing.InvoiceOverdue, BillingService.record),
+    consume(billing.InvoiceVoided, BillingService.record),
+    consume(billing.PaymentReceived, BillingService.record),
+    consume(billing.PaymentChanged, BillingService.record),
+    consume(billing.PaymentVoided, BillingService.record),
+    consume(billing.PaymentRefunded, BillingService.record),
+    consume(billing.JobScheduled, BillingService.record),
+    consume(billing.JobCompleted, BillingService.record),
 )

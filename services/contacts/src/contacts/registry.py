@@ -9,10 +9,12 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contacts.models import OPEN_STATUSES, ImportJob
+from contacts.services.billing import BillingService
 from contacts.services.contacts import ContactService
 from contacts.services.import_engine import ImportEngine
 from contacts.services.imports import ImportService
 from contacts.services.lists import ListService
+from contacts.services.money import MoneyTotals
 from contacts.services.properties import PropertyService
 from contacts.services.timeline import TimelineService
 from contacts.services.uploads import AbandonedUploads, UploadProcess
@@ -34,7 +36,9 @@ class ImportBacklog(Backlog):
 
 def create_registry(settings: ContactsSettings, consumes: tuple[Consumption, ...] = ()) -> svcs.Registry:
     registry = base_registry(settings, name="contacts", consumes=consumes)
-    registry.provide(ContactService, lambda c: ContactService(c.get(UnitOfWork)))
+    registry.provide(MoneyTotals, lambda c: MoneyTotals(c.get(UnitOfWork)))
+    registry.provide(BillingService, lambda c: BillingService(*c.get(UnitOfWork, MoneyTotals)))
+    registry.provide(ContactService, lambda c: ContactService(*c.get(UnitOfWork, MoneyTotals)))
     registry.provide(ImportService, lambda c: ImportService(c.get(UnitOfWork)))
     registry.provide(ListService, lambda c: ListService(c.get(UnitOfWork)))
     registry.provide(PropertyService, lambda c: PropertyService(c.get(UnitOfWork)))

@@ -41,6 +41,25 @@ class AddressView(View):
     zip: str | None = None
 
 
+class MoneyView(View):
+    """What QuickBooks has of all customers that are this person; copies, summed up.
+
+    Documents in another currency are in none of the figures, and on the timeline.
+    """
+
+    currency: str
+    customers: int = Field(description="Customers of QuickBooks that are this person.")
+    invoiced_cents: int = Field(description="All invoices; a voided one is zero.")
+    paid_cents: int = Field(description="Money received, less what was given back.")
+    balance_cents: int = Field(description="What is left to pay of all invoices.")
+    overdue_cents: int = Field(description="Of the balance, what was due on a day that has passed.")
+    is_overdue: bool
+    last_paid_on: date | None = Field(description="The day of the latest payment; null where there was none.")
+    open_estimates: int = Field(description="Estimates that were sent and neither answered nor expired.")
+    open_estimate_cents: int
+    has_other_currency: bool = Field(description="There is more, in another currency.")
+
+
 class ContactView(View):
     """`consent` is the strictest of the phones': one opted-out phone opts the person out."""
 
@@ -56,6 +75,7 @@ class ContactView(View):
     tags: list[str]
     custom_fields: dict[str, Any]
     consent: Consent
+    money: MoneyView | None = Field(description="Null, unknown, where the contact is no customer of QuickBooks.")
     source: str
     is_active: bool
     merged_into_id: UUID | None
@@ -150,7 +170,10 @@ class TagView(View):
 
 
 class EntryView(View):
-    """One entry of a timeline. `details` depends on `kind`; texts carry direction, status and text."""
+    """One entry of a timeline. `details` depends on `kind`; texts carry direction, status and text.
+
+    What billing told carries its status, number, amount and ids; a change also what was `before` it.
+    """
 
     id: UUID
     kind: EntryKind

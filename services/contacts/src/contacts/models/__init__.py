@@ -1,5 +1,15 @@
 """The mapped classes of contacts."""
 
+from contacts.models.billing import (
+    CURRENCY,
+    BillingEntry,
+    ContactMoney,
+    CustomerLink,
+    EstimateCopy,
+    InvoiceCopy,
+    JobCopy,
+    PaymentCopy,
+)
 from contacts.models.contact import (
     Consent,
     Contact,
@@ -30,18 +40,23 @@ from contacts.models.property import PROPERTY_FIELDS, ContactProperty, Property,
 from contacts.models.timeline import CampaignCopy, EntryKind, TimelineEntry
 
 __all__ = [
+    "CURRENCY",
     "OPEN_STATUSES",
     "PROPERTY_FIELDS",
     "Base",
+    "BillingEntry",
     "CampaignCopy",
     "Consent",
     "Contact",
     "ContactList",
     "ContactMerge",
+    "ContactMoney",
     "ContactProperty",
     "ContactTag",
+    "CustomerLink",
     "Email",
     "EntryKind",
+    "EstimateCopy",
     "ImportChunk",
     "ImportFile",
     "ImportJob",
@@ -49,8 +64,11 @@ __all__ = [
     "ImportRecord",
     "ImportRow",
     "ImportStatus",
+    "InvoiceCopy",
+    "JobCopy",
     "LineType",
     "ListMember",
+    "PaymentCopy",
     "Phone",
     "PhoneFact",
     "PhoneType",

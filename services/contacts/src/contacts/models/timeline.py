@@ -20,6 +20,11 @@ class EntryKind(StrEnum):
     MERGE = "merge"
     NOTE = "note"
     CHANGE = "change"
+    CUSTOMER = "customer"
+    ESTIMATE = "estimate"
+    INVOICE = "invoice"
+    PAYMENT = "payment"
+    JOB = "job"
 
 
 class TimelineEntry(Identified, Versioned, Base):

@@ -1,8 +1,8 @@
-"""Contacts as lists, searches, single views, event items and timelines."""
+"""Contacts as lists, searches, single views and event items."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 from uuid import UUID
 
@@ -13,7 +13,6 @@ from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contacts.models import (
-    CampaignCopy,
     Consent,
     Contact,
     ContactList,
@@ -26,21 +25,22 @@ from contacts.models import (
     PhoneFact,
     Property,
     Tag,
-    TimelineEntry,
     strictest,
 )
+from contacts.queries.money import MONEY_KEYS, MoneyFilter, MoneySort, is_money_sort, money_of, with_figure
 from contacts.queries.planning import plan_by_pattern
 from contacts.queries.totals import total_of
 from contacts.search_text import search_patterns
-from contacts.views import AddressView, ContactDetail, ContactView, EmailView, EntryView, LinkView, ListRef, PhoneView
+from contacts.views import AddressView, ContactDetail, ContactView, EmailView, LinkView, ListRef, PhoneView
 
-Sort = Literal["newest", "oldest", "name"]
+Sort = Literal["newest", "oldest", "name"] | MoneySort
 
 COLUMNS = Contact.__table__.c
-KEYS: dict[Sort, list[ColumnElement[Any]]] = {
+KEYS: dict[str, list[ColumnElement[Any]]] = {
     "newest": [COLUMNS.id.desc()],
     "oldest": [COLUMNS.id],
     "name": [COLUMNS.sort_name, COLUMNS.id],
+    **MONEY_KEYS,
 }
 
 
@@ -50,10 +50,11 @@ class ContactFilter:
     tag: str | None = None
     list_id: UUID | None = None
     active: bool | None = True
+    money: MoneyFilter = field(default_factory=MoneyFilter)
 
     @property
     def narrows(self) -> bool:
-        return bool(self.q or self.tag or self.list_id)
+        return bool(self.q or self.tag or self.list_id or self.money.narrows)
 
     def apply(self, statement: Select[Any]) -> Select[Any]:
         if self.active is not None:
@@ -66,7 +67,7 @@ class ContactFilter:
         if self.list_id:
             members = select(ListMember.contact_id).where(ListMember.list_id == self.list_id)
             statement = statement.where(Contact.id.in_(members))
-        return statement
+        return self.money.apply(statement)
 
 
 async def list_contacts(
@@ -76,6 +77,8 @@ async def list_contacts(
     if wanted.q:
         await plan_by_pattern(session)
     statement = wanted.apply(select(Contact))
+    if is_money_sort(sort):
+        statement = with_figure(statement, sort)
     scope = {"list": "contacts", **asdict(wanted)}
     rows, cursor, _ = await page(session, statement, keys=KEYS[sort], params=params, scope=scope, counted=False)
     total = await total_of(session, statement.with_only_columns(Contact.id), is_search=wanted.narrows)
@@ -85,6 +88,7 @@ async def list_contacts(
 async def views(session: AsyncSession, contacts: Sequence[Contact]) -> list[ContactView]:
     ids = [contact.id for contact in contacts]
     phones, emails, tags = await phones_of(session, ids), await emails_of(session, ids), await tags_of(session, ids)
+    money = await money_of(session, ids)
     return [
         ContactView(
             id=contact.id,
@@ -99,6 +103,7 @@ async def views(session: AsyncSession, contacts: Sequence[Contact]) -> list[Cont
             tags=tags[contact.id],
             custom_fields=contact.custom_fields,
             consent=strictest(phone.consent for phone in phones[contact.id]),
+            money=money.get(contact.id),
             source=contact.source,
             is_active=contact.is_active,
             merged_into_id=contact.merged_into_id,
@@ -216,39 +221,3 @@ async def contact_items(session: AsyncSession, contacts: Sequence[Contact]) -> l
             )
         )
     return items
-
-
-async def timeline(session: AsyncSession, contact_id: UUID, params: PageRequest) -> Page[EntryView]:
-    """Newest first."""
-    rows, cursor, total = await page(
-        session,
-        select(TimelineEntry).where(TimelineEntry.contact_id == contact_id),
-        keys=[TimelineEntry.occurred_at.desc(), TimelineEntry.id.desc()],
-        params=params,
-        scope={"list": "timeline", "contact": str(contact_id)},
-    )
-    names = await _campaign_names(session, rows)
-    return Page(
-        items=[
-            EntryView(
-                id=entry.id,
-                kind=entry.kind,
-                occurred_at=entry.occurred_at,
-                details=entry.details,
-                campaign_name=names.get(str(entry.details.get("campaign_id"))),
-            )
-            for entry in rows
-        ],
-        next_cursor=cursor,
-        total=total,
-    )
-
-
-async def _campaign_names(session: AsyncSession, entries: Sequence[TimelineEntry]) -> dict[str, str]:
-    ids = {UUID(campaign) for entry in entries if (campaign := entry.details.get("campaign_id"))}
-    if not ids:
-        return {}
-    rows = await session.execute(
-        select(CampaignCopy.campaign_id, CampaignCopy.name).where(CampaignCopy.campaign_id.in_(ids))
-    )
-    return {str(row.campaign_id): row.name for row in rows}

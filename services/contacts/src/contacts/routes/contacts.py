@@ -1,9 +1,10 @@
 """/api/v1/contacts"""
 
+from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Path, Query, Response
+from fastapi import Depends, Path, Query, Response
 from pydantic import BaseModel, Field
 from shared.auth import Principal
 from shared.database import UnitOfWork
@@ -15,6 +16,8 @@ from shared.paging import Page, PageParams
 from contacts.drafts import E164, ContactDraft, ContactEdit, Name, TagName
 from contacts.errors import NotMergeable, PhoneTaken
 from contacts.queries import contacts as read
+from contacts.queries.money import MoneyFilter
+from contacts.queries.timeline import timeline
 from contacts.services.contacts import ContactService
 from contacts.views import ContactDetail, ContactView, EntryView
 
@@ -56,21 +59,54 @@ class ConsentDraft(BaseModel):
     evidence: Annotated[str, Field(min_length=1, max_length=2_000)]
 
 
+Cents = Annotated[int | None, Query(ge=0, le=10**15, description="US cents.")]
+
+
+def _money_filter(
+    is_customer: Annotated[
+        bool | None,
+        Query(description="Linked to a customer of QuickBooks; the other conditions on money only customers meet."),
+    ] = None,
+    has_balance: Annotated[bool | None, Query(description="Something is left to pay.")] = None,
+    is_overdue: Annotated[bool | None, Query(description="Something is left to pay whose day has passed.")] = None,
+    has_open_estimate: Annotated[bool | None, Query(description="An estimate waits for an answer.")] = None,
+    invoiced_at_least: Cents = None,
+    paid_at_least: Cents = None,
+    balance_at_least: Cents = None,
+    last_paid_from: Annotated[date | None, Query(description="Paid last on this day or later.")] = None,
+    last_paid_until: Annotated[date | None, Query(description="Paid last on this day or earlier.")] = None,
+) -> MoneyFilter:
+    return MoneyFilter(
+        is_customer=is_customer,
+        has_balance=has_balance,
+        is_overdue=is_overdue,
+        has_open_estimate=has_open_estimate,
+        invoiced_at_least=invoiced_at_least,
+        paid_at_least=paid_at_least,
+        balance_at_least=balance_at_least,
+        last_paid_from=last_paid_from,
+        last_paid_until=last_paid_until,
+    )
+
+
 @router.get("")
 async def list_contacts(
     uow: Needs[UnitOfWork],
     user: Reader,
     params: PageParams,
+    money: Annotated[MoneyFilter, Depends(_money_filter)],
     q: Annotated[
         str | None, Query(max_length=200, description="Words of a name, e-mail or address, or part of a phone.")
     ] = None,
     tag: Annotated[str | None, Query(max_length=100)] = None,
     list_id: Annotated[UUID | None, Query(alias="list")] = None,
     active: Annotated[bool, Query(description="false lists the merged ones.")] = True,
-    sort: Annotated[read.Sort, Query()] = "newest",
+    sort: Annotated[
+        read.Sort, Query(description="A figure of money, the largest or latest first, lists only those who have it.")
+    ] = "newest",
 ) -> Page[ContactView]:
     """Contacts, newest first. `total` is null where too many match to be counted quickly."""
-    wanted = read.ContactFilter(q=q, tag=tag.lower() if tag else None, list_id=list_id, active=active)
+    wanted = read.ContactFilter(q=q, tag=tag.lower() if tag else None, list_id=list_id, active=active, money=money)
     return await read.list_contacts(uow.session, wanted, sort, params)
 
 
@@ -135,7 +171,7 @@ async def get_timeline(
 ) -> Page[EntryView]:
     """Everything that happened with this person, newest first."""
     contact = await contacts.get(contact_id)
-    return await read.timeline(uow.session, contact.merged_into_id or contact.id, params)
+    return await timeline(uow.session, contact.merged_into_id or contact.id, params)
 
 
 @router.post("/{contact_id}/notes", status_code=201, responses=problems(NotFound, Conflict))

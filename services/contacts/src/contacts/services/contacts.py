@@ -20,13 +20,15 @@ from contacts.publishing import publish_contacts
 from contacts.queries.contacts import contact_items
 from contacts.search_text import search_text, sort_name
 from contacts.services.merging import ContactMerger, Merged
+from contacts.services.money import MoneyTotals
 
 
 class ContactService:
     """Lives in one transaction. What it changes is published when that commits."""
 
-    def __init__(self, uow: UnitOfWork) -> None:
+    def __init__(self, uow: UnitOfWork, totals: MoneyTotals) -> None:
         self._uow = uow
+        self._totals = totals
         self._session = uow.session
 
     async def find_by_phone(self, phone: str) -> Contact | None:
@@ -106,7 +108,7 @@ class ContactService:
         The primary's values win, its blanks are filled, everything attached moves, and where one phone is opted out
         the ledger is told to opt out the others. A dry run does the same work and takes it back, events included.
         """
-        merger = ContactMerger(self._uow, self.index)
+        merger = ContactMerger(self._uow, self._totals, self.index)
         return await merger.merge(primary_id, secondary_id, author=author, dry_run=dry_run)
 
     async def set_tag(self, contact_id: UUID, name: str, *, is_set: bool) -> Contact:

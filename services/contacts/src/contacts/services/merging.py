@@ -28,6 +28,7 @@ from contacts.models import (
 )
 from contacts.publishing import publish_contacts
 from contacts.queries.contacts import contact_items, view_detail
+from contacts.services.money import MoneyTotals
 from contacts.views import ContactDetail
 
 BLANKS = ("first_name", "last_name", "company", "street", "city", "state", "zip", "notes")
@@ -51,8 +52,9 @@ class Merged:
 class ContactMerger:
     """The work behind `ContactService.merge_contacts`; `index` brings a contact's search texts up to date."""
 
-    def __init__(self, uow: UnitOfWork, index: Callable[[Contact], Awaitable[None]]) -> None:
+    def __init__(self, uow: UnitOfWork, totals: MoneyTotals, index: Callable[[Contact], Awaitable[None]]) -> None:
         self._uow = uow
+        self._totals = totals
         self._session = uow.session
         self._index = index
 
@@ -113,7 +115,8 @@ class ContactMerger:
             contact.updated_at = self._uow.now
             await self._index(contact)
         self._record(primary, secondary, {"filled": filled, "before": before, "author": author})
-        await self._session.flush()
+        await self._totals.lock()
+        await self._totals.refresh([primary.id, secondary.id])
         contact_view = await view_detail(self._session, primary)
         return Merged(contact_view, filled, phones, emails, tags, lists, properties, entries)
 
