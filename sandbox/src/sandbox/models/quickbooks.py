@@ -3,11 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-from shared.database import Identified
+from shared.database import Identified, str_enum
 from sqlalchemy import BigInteger, ForeignKey, ForeignKeyConstraint, Identity, Index, Numeric, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from sandbox.models.tables import Base
+from sandbox.quickbooks.entities import Subscription
 
 Amount = Numeric(18, 2)
 
@@ -25,6 +26,7 @@ class QbCompany(Base):
     next_ids: Mapped[dict[str, Any]]
     """The next id of each sequence: transactions share one, customers and vendors another."""
     tax_percent: Mapped[str]
+    subscription: Mapped[Subscription] = mapped_column(str_enum(Subscription), default=Subscription.ACTIVE)
     created_at: Mapped[datetime]
 
 

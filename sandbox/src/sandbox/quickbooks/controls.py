@@ -93,6 +93,7 @@ class Shapes(BaseModel):
     cdc_most: StrictInt = Field(1000, ge=1, le=1000)
     batch_most: Literal[10, 30, 50] = 30
     event_format: Literal["cloudevents", "old"] = "cloudevents"
+    closed_books_code: Literal["6200", "6210"] = "6200"
     merged_key: Literal["deletedId", "deletedid"] = "deletedId"
 
 

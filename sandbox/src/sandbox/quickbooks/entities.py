@@ -1,6 +1,7 @@
 """The kinds of things in a company's books: their sequences of ids, what may be written, and how long it may be."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Literal
 
 _ADDRESS = ("BillAddr", "ShipAddr")
@@ -52,6 +53,14 @@ READ_ONLY = frozenset(
     }
 )
 """Sent in, they are ignored without a word."""
+
+
+class Subscription(StrEnum):
+    """What a company's subscription allows: everything, reading alone as after a lapse, or nothing."""
+
+    ACTIVE = "active"
+    READ_ONLY = "read_only"
+    ENDED = "ended"
 
 
 @dataclass(frozen=True)

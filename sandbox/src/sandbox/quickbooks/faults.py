@@ -1,6 +1,6 @@
 """Every fault that QuickBooks answers, with its code and words: business faults, and what its gateway says instead."""
 
-from typing import Any
+from typing import Any, Literal
 
 from sandbox.quickbooks import documents
 
@@ -135,8 +135,17 @@ def duplicate_document_number(number: str, kind: str, object_id: str) -> QuickBo
     return QuickBooksFault("6140", "Duplicate Document Number Error", detail)
 
 
-def period_closed() -> QuickBooksFault:
-    return QuickBooksFault("6200", "The accounting period has closed",
+def subscription_ended() -> QuickBooksFault:
+    detail = (
+        "Subscription period has ended or canceled or there was a billing problem : You can't add data to QuickBooks"
+        " Online because your trial or subscription period ended, you canceled your subscription, or there was a"
+        " billing problem."
+    )
+    return QuickBooksFault("6190", "Invalid Company Status", detail)
+
+
+def period_closed(code: Literal["6200", "6210"] = "6200") -> QuickBooksFault:
+    return QuickBooksFault(code, "The accounting period has closed",
                            "The account period has closed and the books are not to be changed.")  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from sandbox.quickbooks import faults
 from sandbox.quickbooks.derived import due_date
@@ -35,6 +35,7 @@ class Desk:
     closed_until: date | None
     """Nothing dated up to here may be written any more."""
     term: Document | None = None
+    closed_code: Literal["6200", "6210"] = "6200"
 
 
 def checked(kind: Kind, given: Mapping[str, Any], *, is_sparse: bool = False) -> Document:
@@ -150,7 +151,7 @@ def check_open(body: Mapping[str, Any], desk: Desk) -> None:
     except (TypeError, ValueError):
         raise faults.business("The date of the transaction is no date of the form YYYY-MM-DD.") from None
     if desk.closed_until and written <= desk.closed_until:
-        raise faults.period_closed()
+        raise faults.period_closed(desk.closed_code)
 
 
 def _defaults(kind: Kind) -> Document:

@@ -1,9 +1,11 @@
 """/sandbox/v1/quickbooks: companies, their tokens, what they are filled with, and what was written in them."""
 
+from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StringConstraints
 from shared.database import UnitOfWork
 from shared.errors import AlreadyExists, Conflict, NotFound
 from shared.events.envelope import Instant
@@ -11,14 +13,16 @@ from shared.http import ApiRouter, Needs, problems
 from starlette.requests import Request
 
 from sandbox import queries
+from sandbox.quickbooks.entities import Subscription
 from sandbox.quickbooks.filling import Wanted
 from sandbox.quickbooks.limits import CompanyLimiter
 from sandbox.routes.control_key import Controller
 from sandbox.routes.quickbooks.company import RealmId, Strict, find_company
-from sandbox.services.quickbooks.companies import CompanyService
+from sandbox.services.quickbooks.companies import CompanyService, CompanyTerms
 from sandbox.services.quickbooks.filling import FillingService
 from sandbox.services.quickbooks.oauth import OAuthService
 from sandbox.settings import CompanySeed
+from sandbox.workspace import Workspace
 
 router = ApiRouter(prefix="/sandbox/v1/quickbooks", tags=["quickbooks"])
 
@@ -58,6 +62,26 @@ class Grants(BaseModel):
     items: list[GrantOut]
     calls: dict[str, int]
     """The most calls in any second and minute since the start, and how many were refused."""
+
+
+class CompanySettings(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    book_close_date: date | None
+    subscription: Subscription
+    custom_txn_numbers: bool
+    using_sales_tax: bool
+
+
+class ChangedSettings(Strict):
+    """What is left out stays."""
+
+    book_close_date: date | None = None
+    """Nothing dated up to this day is written any more; null opens the books again."""
+    subscription: Subscription | None = None
+    """`read_only`: every write is refused with 6190; `ended`: every call."""
+    custom_txn_numbers: StrictBool | None = None
+    using_sales_tax: StrictBool | None = None
 
 
 class Fill(Strict):
@@ -153,6 +177,28 @@ async def disconnect(
     """Somebody disconnects the app inside QuickBooks. No webhook tells of it."""
     await find_company(companies, realm_id)
     return Ended(ended=await oauth.disconnect(realm_id))
+
+
+@router.get("/companies/{realm_id}/settings", responses=problems(NotFound))
+async def get_settings(realm_id: RealmId, companies: Needs[CompanyService], caller: Controller) -> CompanySettings:
+    return CompanySettings.model_validate(CompanyTerms.of(await find_company(companies, realm_id)))
+
+
+@router.patch("/companies/{realm_id}/settings", responses=problems(NotFound))
+async def patch_settings(
+    realm_id: RealmId,
+    new: ChangedSettings,
+    companies: Needs[CompanyService],
+    workspace: Needs[Workspace],
+    caller: Controller,
+) -> CompanySettings:
+    """Somebody closes the books or changes a preference; or the subscription lapses."""
+    company = await find_company(companies, realm_id, lock=True)
+    given = new.model_dump(exclude_unset=True)
+    changes = {name: value for name, value in given.items() if value is not None or name == "book_close_date"}
+    terms = replace(CompanyTerms.of(company), **changes)
+    companies.change(company, terms, workspace.controls.quickbooks)
+    return CompanySettings.model_validate(terms)
 
 
 @router.post("/companies/{realm_id}/fill", status_code=201, responses=problems(NotFound, Conflict))

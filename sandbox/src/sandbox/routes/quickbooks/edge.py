@@ -19,6 +19,7 @@ from sandbox.models import QbCompany, QbRequest
 from sandbox.quickbooks import documents, faults
 from sandbox.quickbooks.calls import CallCounter
 from sandbox.quickbooks.controls import CallFault, QuickBooksControls
+from sandbox.quickbooks.entities import Subscription
 from sandbox.quickbooks.faults import QuickBooksFault
 from sandbox.quickbooks.limits import CompanyLimiter
 from sandbox.routes.quickbooks.operations import OPERATIONS, Asked, Operation, operation_of
@@ -74,6 +75,8 @@ async def serve_company(request: Request) -> Response:
             controls = workspace.controls.quickbooks
             company = await _company(tx, request)
             _check_limits(container, company, controls)
+            if company.subscription is Subscription.ENDED:
+                raise faults.subscription_ended()
             if _holds_nul(asked):
                 raise faults.invalid_string()
             operation = operation_of(asked)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sandbox.quickbooks import documents, faults, query
-from sandbox.quickbooks.entities import BY_PATH, KINDS, Kind
+from sandbox.quickbooks.entities import BY_PATH, KINDS, Kind, Subscription
 from sandbox.quickbooks.faults import QuickBooksFault
 from sandbox.quickbooks.forms import Document
 from sandbox.quickbooks.pdf import small_pdf
@@ -103,6 +103,7 @@ def _answer(body: Document, store: Store) -> Answered:
 
 
 async def _company_info(_: Operation, asked: Asked, store: Store, __: Books) -> Answered:
+    is_paid = store.company.subscription is Subscription.ACTIVE
     info = {
         "Id": "1",
         "SyncToken": "4",
@@ -116,7 +117,7 @@ async def _company_info(_: Operation, asked: Asked, store: Store, __: Books) -> 
         "DefaultTimeZone": store.company.zone,
         "NameValue": [
             {"Name": "OfferingSku", "Value": "QuickBooks Online Plus"},
-            {"Name": "SubscriptionStatus", "Value": "SUBSCRIBED"},
+            {"Name": "SubscriptionStatus", "Value": "SUBSCRIBED" if is_paid else "EXPIRED"},
         ],
         "MetaData": {
             "CreateTime": store.local(store.company.created_at),

@@ -7,7 +7,7 @@ from typing import Any
 from sandbox.models import QbObject
 from sandbox.quickbooks import documents, faults
 from sandbox.quickbooks.derived import voided
-from sandbox.quickbooks.entities import KINDS, UNIQUE_NAMES, Kind
+from sandbox.quickbooks.entities import KINDS, UNIQUE_NAMES, Kind, Subscription
 from sandbox.quickbooks.forms import (
     ZERO,
     Document,
@@ -41,6 +41,7 @@ class Books:
         self._request_id = request_id
 
     async def create(self, kind: Kind, given: Mapping[str, Any], *, allows_taken_number: bool = False) -> QbObject:
+        self._check_subscription()
         body = checked(kind, given)
         await self._check_references(kind, body)
         body = await self._prepared(kind, body, None, allows_taken_number=allows_taken_number)
@@ -55,6 +56,8 @@ class Books:
         row = await self._current(kind, given)
         is_sparse = given.get("sparse") is True
         stored = documents.read(row.body)
+        if kind.is_transaction:
+            check_open(stored, await self._store.desk(stored))
         body = updated(kind, stored, checked(kind, given, is_sparse=is_sparse), is_sparse=is_sparse)
         if "Active" in given:
             body["Active"] = given["Active"] is not False
@@ -101,6 +104,7 @@ class Books:
 
     async def mark_sent(self, kind: Kind, object_id: object, address: str | None) -> QbObject:
         """Note that the form was e-mailed. Raises where there is no address to send it to."""
+        self._check_subscription()
         row = await self._store.get(kind, object_id, lock=True)
         body = documents.read(row.body)
         if address:
@@ -115,6 +119,7 @@ class Books:
 
     async def merge_customers(self, kept_id: object, gone_id: object) -> QbObject:
         """A person merges two customers: everything of the second one is the first one's, and it is gone."""
+        self._check_subscription()
         kind = KINDS["Customer"]
         kept = await self._store.get(kind, kept_id, lock=True)
         gone = await self._store.get(kind, gone_id, lock=True)
@@ -145,6 +150,7 @@ class Books:
 
     async def _current(self, kind: Kind, given: Mapping[str, Any]) -> QbObject:
         """The object that is to be changed, if the caller has seen its newest state."""
+        self._check_subscription()
         if not given.get("Id"):
             raise faults.missing_parameter("Id")
         row = await self._store.get(kind, given["Id"], lock=True)
@@ -155,6 +161,10 @@ class Books:
         if kind.name == "Payment" and await deposit_of(self._store, row) is not None:
             raise faults.deposited()
         return row
+
+    def _check_subscription(self) -> None:
+        if self._store.company.subscription is not Subscription.ACTIVE:
+            raise faults.subscription_ended()
 
     async def _check_references(self, kind: Kind, body: Mapping[str, Any]) -> None:
         for name, target in kind.references.items():

@@ -1,5 +1,8 @@
 """Companies: opened with the lists that a new company of this business has."""
 
+from copy import deepcopy
+from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -8,7 +11,7 @@ from sqlalchemy import select
 
 from sandbox.models import QbCompany
 from sandbox.quickbooks.controls import QuickBooksControls
-from sandbox.quickbooks.entities import KINDS
+from sandbox.quickbooks.entities import KINDS, Subscription
 from sandbox.quickbooks.forms import Document
 from sandbox.services.quickbooks.store import Store
 from sandbox.settings import CompanySeed
@@ -61,6 +64,27 @@ def preferences() -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True)
+class CompanyTerms:
+    """What somebody has set in a company's settings, and what its subscription allows."""
+
+    book_close_date: date | None
+    subscription: Subscription
+    custom_txn_numbers: bool
+    using_sales_tax: bool
+
+    @classmethod
+    def of(cls, company: QbCompany) -> "CompanyTerms":
+        preferences = company.preferences
+        closed = preferences["AccountingInfoPrefs"].get("BookCloseDate")
+        return cls(
+            book_close_date=date.fromisoformat(closed) if closed else None,
+            subscription=company.subscription,
+            custom_txn_numbers=preferences["SalesFormsPrefs"]["CustomTxnNumbers"],
+            using_sales_tax=preferences["TaxPrefs"]["UsingSalesTax"],
+        )
+
+
 class CompanyService:
     """Lives for one transaction."""
 
@@ -89,6 +113,19 @@ class CompanyService:
     async def find(self, realm_id: str, *, lock: bool = False) -> QbCompany | None:
         found: QbCompany | None = await self._uow.session.get(QbCompany, realm_id, with_for_update=lock or None)
         return found
+
+    def change(self, company: QbCompany, terms: CompanyTerms, controls: QuickBooksControls) -> None:
+        """Set these; the company's apps hear of changed preferences, and of a lapse they do not."""
+        company.subscription = terms.subscription
+        changed = deepcopy(company.preferences)
+        changed["SalesFormsPrefs"]["CustomTxnNumbers"] = terms.custom_txn_numbers
+        changed["TaxPrefs"]["UsingSalesTax"] = terms.using_sales_tax
+        changed["AccountingInfoPrefs"].pop("BookCloseDate", None)
+        if terms.book_close_date is not None:
+            changed["AccountingInfoPrefs"]["BookCloseDate"] = terms.book_close_date.isoformat()
+        if changed != company.preferences:
+            company.preferences = changed
+            Store(self._uow, company, controls).tell("Preferences", 1, "updated")
 
     async def all(self) -> list[QbCompany]:
         return list(await self._uow.session.scalars(select(QbCompany).order_by(QbCompany.realm_id)))

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 from decimal import Decimal
 from itertools import islice
@@ -62,7 +62,8 @@ class FillingService:
         terms = [(str(row.id), documents.read(row.body)) for row in await store.all_of(KINDS["Term"]) if row.is_active]
         zone = ZoneInfo(store.company.zone)
         return Ground(
-            desk=await store.desk({}),
+            # What is closed now was open then.
+            desk=replace(await store.desk({}), closed_until=None),
             zone=store.company.zone,
             # The last midnight, so that a day's fills of one seed are the same.
             end=datetime.combine(store.local_now.date(), time(), zone).astimezone(UTC),

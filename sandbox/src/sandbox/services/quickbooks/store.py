@@ -52,6 +52,7 @@ class Store:
             tax_percent=Decimal(self.company.tax_percent) if percent else None,
             closed_until=date.fromisoformat(closed) if closed else None,
             term=documents.read(term.body) if term else None,
+            closed_code=self.controls.shapes.closed_books_code,
         )
 
     async def find(self, kind: str, object_id: object, *, lock: bool = False) -> QbObject | None:
@@ -266,18 +267,23 @@ class Store:
                 at=self.now,
             )
         )
-        if row.kind not in TOLD:
-            return
+        if row.kind in TOLD:
+            self.tell(row.kind, row.id, operation, number=row.sync_token, deleted_id=deleted_id)
+
+    def tell(
+        self, kind: str, entity_id: int, operation: str, *, number: int = 0, deleted_id: str | None = None
+    ) -> None:
+        """Let the company's apps hear of a change; `number` tells it from others of its kind, for what may go wrong."""
         profile = self.controls.events
-        subject = (row.kind, row.id, row.sync_token, operation)
+        subject = (kind, entity_id, number, operation)
         fault = pick(profile.shares, draw(profile.seed, "event", *subject)) if profile.shares else None
         late = {EventFault.LATE: profile.late_seconds, EventFault.REORDERED: profile.reorder_seconds}
         due_at = self.now + timedelta(seconds=late.get(fault, 0.0) if fault else 0.0)
         self._session.add(
             QbEvent(
-                realm_id=row.realm_id,
-                kind=row.kind.lower(),
-                entity_id=str(row.id),
+                realm_id=self.company.realm_id,
+                kind=kind.lower(),
+                entity_id=str(entity_id),
                 operation=operation,
                 deleted_id=deleted_id,
                 fault=fault,
