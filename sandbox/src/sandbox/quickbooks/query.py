@@ -275,7 +275,7 @@ def _holds(condition: Condition, body: Mapping[str, Any]) -> bool:
     if condition.operator == "LIKE":
         pattern = ".*".join(re.escape(part) for part in condition.values[0].split("%"))
         return re.fullmatch(pattern, str(value), re.IGNORECASE | re.DOTALL) is not None
-    wanted = [_wanted(condition.property, text) for text in condition.values]
+    wanted = [comparable(condition.property, text) for text in condition.values]
     if condition.operator == "IN":
         return value in wanted
     first = wanted[0]
@@ -289,10 +289,11 @@ def _value(name: str, body: Mapping[str, Any]) -> Any:
         found = found.get(part) if isinstance(found, Mapping) else None
     if isinstance(found, Mapping):
         found = found.get("value")
-    return None if found is None else _wanted(name, str(found))
+    return None if found is None else comparable(name, str(found))
 
 
-def _wanted(name: str, text: str) -> Any:
+def comparable(name: str, text: str) -> Any:
+    """The text as values of this property are compared. Raises the fault of one that is none of its kind."""
     if name in _NUMBERS:
         try:
             amount = Decimal(text)

@@ -33,6 +33,7 @@ def quickbooks_router() -> APIRouter:
     router.add_route("/oauth2/v1/tokens/bearer", oauth.token, methods=["POST"], include_in_schema=False)
     router.add_route("/v2/oauth2/tokens/revoke", oauth.revoke, methods=["POST"], include_in_schema=False)
     router.add_route("/v1/openid_connect/userinfo", oauth.userinfo, methods=["GET"], include_in_schema=False)
+    router.add_route("/op/v1/jwks", oauth.keys, methods=["GET"], include_in_schema=False)
     for name in ("openid_configuration", "openid_sandbox_configuration"):
         router.add_route(f"/.well-known/{name}", oauth.discovery, methods=["GET"], include_in_schema=False)
     router.add_route(

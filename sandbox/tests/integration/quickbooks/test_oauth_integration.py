@@ -295,6 +295,8 @@ async def test_discovery_points_back_here(app: App) -> None:
         assert found["token_endpoint"] == f"{here}{TOKENS}"
         assert found["revocation_endpoint"] == f"{here}{REVOKE}"
         assert found["userinfo_endpoint"] == f"{here}{USERINFO}"
+        # No id_token is ever given, so there is no key to check one with.
+        assert (await app.http.get(found["jwks_uri"])).json() == {"keys": []}
 
 
 async def test_who_connected_is_told_to_who_holds_a_live_token(app: App, control: httpx.AsyncClient) -> None:

@@ -183,6 +183,21 @@ async def test_changes_hold_tombstones_and_end_at_the_most(app: App, turn: Any, 
     assert (await app.call("GET", "cdc", entities="Invoice", changedSince=since)).status_code == 400
 
 
+async def test_what_is_not_shown_takes_no_room_among_the_changes(app: App, turn: Any) -> None:
+    gone = await app.customer("Gone")
+    since = gone["MetaData"]["CreateTime"]
+    await app.write("Customer", {"Id": gone["Id"], "SyncToken": "0", "sparse": True, "Active": False})
+    kept = await app.customer("Kept")
+    await turn(shapes={"cdc_most": 1})
+    answer = await app.call("GET", "cdc", entities="Customer", changedSince=since)
+    [group] = answer.json()["CDCResponse"][0]["QueryResponse"]
+    assert [one["Id"] for one in group["Customer"]] == [kept["Id"]]
+    await turn(shapes={"has_inactive_in_cdc": True})
+    answer = await app.call("GET", "cdc", entities="Customer", changedSince=since)
+    [group] = answer.json()["CDCResponse"][0]["QueryResponse"]
+    assert [one["Id"] for one in group["Customer"]] == [gone["Id"]]
+
+
 async def test_the_items_of_a_batch_stand_alone(app: App, turn: Any) -> None:
     ana = await app.customer()
     items = [

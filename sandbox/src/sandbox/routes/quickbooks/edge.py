@@ -63,7 +63,6 @@ async def serve_company(request: Request) -> Response:
         path=tuple(part for part in request.path_params["path"].lower().split("/") if part),
         query=dict(request.query_params),
         body=await _body(request),
-        accept=request.headers.get("accept", ""),
     )
     struck: CallFault | None = None
     controls = QuickBooksControls()

@@ -27,7 +27,6 @@ class Asked:
     path: tuple[str, ...]
     query: dict[str, str]
     body: bytes
-    accept: str = ""
 
 
 @dataclass(frozen=True)
@@ -206,10 +205,9 @@ async def _changes(parameters: dict[str, str], store: Store) -> Document:
     left, groups = store.controls.shapes.cdc_most, []
     for name in names:
         kind = KINDS[by_name[name.lower()]]
-        rows = await store.changed_since(kind, since, left)
         # A list entry that was made inactive has been seen missing.
         shows_inactive = kind.is_transaction or store.controls.shapes.has_inactive_in_cdc
-        shown = [row for row in rows if row.is_active or row.is_deleted or shows_inactive]
+        shown = await store.changed_since(kind, since, left, shows_inactive=shows_inactive)
         left -= len(shown)
         bodies = [store.tombstone(row) if row.is_deleted else store.rendered(row) for row in shown]
         if bodies:

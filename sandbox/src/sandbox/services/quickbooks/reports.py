@@ -4,9 +4,10 @@ from collections import defaultdict
 from datetime import date
 from decimal import Decimal
 
-from sandbox.quickbooks import documents, faults
+from sandbox.quickbooks import faults
 from sandbox.quickbooks.entities import KINDS
 from sandbox.quickbooks.forms import ZERO, Document
+from sandbox.services.quickbooks.searching import BALANCE
 from sandbox.services.quickbooks.store import Store
 
 COLUMNS = ("Current", "1 - 30", "31 - 60", "61 - 90", "91 and over")
@@ -20,12 +21,10 @@ async def aged_receivables(store: Store, report_date: str | None) -> Document:
     except ValueError:
         raise faults.business("report_date is no date of the form YYYY-MM-DD.") from None
     owed: dict[tuple[str, str], list[Decimal]] = defaultdict(lambda: [ZERO] * len(COLUMNS))
-    for row in await store.all_of(KINDS["Invoice"]):
-        body = documents.read(row.body)
-        if balance := Decimal(body["Balance"]):
-            late = (today - date.fromisoformat(body["DueDate"])).days
-            column = sum(late > latest for latest in _LATEST)
-            owed[body["CustomerRef"]["value"], body["CustomerRef"].get("name", "")][column] += balance
+    for body in await store.rendered_all(store.selection(KINDS["Invoice"]).where(BALANCE != 0)):
+        late = (today - date.fromisoformat(body["DueDate"])).days
+        column = sum(late > latest for latest in _LATEST)
+        owed[body["CustomerRef"]["value"], body["CustomerRef"].get("name", "")][column] += Decimal(body["Balance"])
     rows = [_row({"id": customer, "value": name}, amounts) for (customer, name), amounts in sorted(owed.items())]
     totals = [sum(column, ZERO) for column in zip(*owed.values(), strict=True)] or [ZERO] * len(COLUMNS)
     summary = {"ColData": [{"value": "TOTAL"}, *({"value": str(amount)} for amount in (*totals, sum(totals, ZERO)))]}

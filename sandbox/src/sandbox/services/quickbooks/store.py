@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from shared.database import UnitOfWork
-from sqlalchemy import Select, delete, func, select
+from sqlalchemy import Select, delete, func, or_, select, true
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSessionTransaction
 
@@ -229,14 +229,16 @@ class Store:
     async def count(self, wanted: Select[QbObject]) -> int:
         return int(await self._session.scalar(select(func.count()).select_from(wanted.subquery())) or 0)
 
-    async def changed_since(self, kind: Kind, since: datetime, most: int) -> list[QbObject]:
+    async def changed_since(self, kind: Kind, since: datetime, most: int, *, shows_inactive: bool) -> list[QbObject]:
         """What changed after the instant, deleted objects included, in the order of the last change."""
+        is_shown = true() if shows_inactive else or_(QbObject.is_active, QbObject.is_deleted)
         found = await self._session.scalars(
             select(QbObject)
             .where(
                 QbObject.realm_id == self.company.realm_id,
                 QbObject.kind == kind.name,
                 QbObject.updated_at >= since,
+                is_shown,
             )
             .order_by(QbObject.is_deleted, QbObject.updated_at, QbObject.id)
             .limit(most)
