@@ -13,7 +13,7 @@ from contract.boundaries import SPECS
 
 APPEND_ONLY = {
     "contacts": {"import_outcome"},
-    "campaigns": {"transition"},
+    "campaigns": {"revenue_entry", "transition"},
     "messaging": {"consent_entry", "message_transition"},
     "gateway": {"audit_entry"},
     "sandbox": {"ledger", "qb_ledger"},

@@ -4,7 +4,7 @@ import svcs
 from fastapi import FastAPI
 from shared.http import build_app
 
-from campaigns.routes import audiences, campaigns, results, templates
+from campaigns.routes import audiences, campaigns, results, revenue, templates
 from campaigns.settings import Settings
 
 
@@ -14,6 +14,13 @@ def create_app(registry: svcs.Registry, settings: Settings) -> FastAPI:
         settings=settings,
         title="Campaigns",
         audience="campaigns",
-        description="Audiences, pacing, outcomes.",
-        routers=[campaigns.router, audiences.router, results.router, templates.router],
+        description="Audiences, pacing, outcomes, and what they earned.",
+        routers=[
+            campaigns.router,
+            audiences.router,
+            results.router,
+            templates.router,
+            revenue.router,
+            revenue.campaign_router,
+        ],
     )

@@ -1,11 +1,12 @@
 """What this service does when others report: one line per event type."""
 
 from shared.consuming import consume
-from shared.events import contacts, messaging
+from shared.events import billing, contacts, messaging
 
 from campaigns.services.copies import CopyService
 from campaigns.services.outcomes import OutcomeService
 from campaigns.services.people import PeopleService
+from campaigns.services.revenue import REASONS, RevenueService
 
 _REPORTS = (
     messaging.MessageAccepted,
@@ -34,4 +35,7 @@ CONSUMES = (
     consume(contacts.ContactMerged, PeopleService.record_merge),
     consume(contacts.ContactUnmerged, PeopleService.record_unmerge),
     consume(contacts.ContactErased, PeopleService.record_erasure),
+    *(consume(moved, RevenueService.record_payments) for moved in REASONS),
+    consume(billing.CustomerLinked, RevenueService.record_link),
+    consume(billing.CustomerUnlinked, RevenueService.record_link),
 )

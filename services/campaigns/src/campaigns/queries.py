@@ -1,6 +1,7 @@
 """Reads: SQL in, rows out. Counts are always counted, never kept, so that they cannot drift from the rows."""
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -8,8 +9,10 @@ from uuid import UUID
 from sqlalchemy import Select, and_, exists, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from campaigns.models import Audience, Campaign, Hold, PhoneNumber, Place, Recipient
+from campaigns.attribution import CONSERVED, Earner, Line
+from campaigns.models import Audience, Campaign, Hold, Payment, PhoneNumber, Place, Recipient, RevenueEntry
 from campaigns.states import (
+    NEVER_ARRIVED,
     ON_THEIR_WAY,
     OPEN_STATUSES,
     AudienceStatus,
@@ -256,3 +259,141 @@ async def preview(session: AsyncSession, audience_id: UUID, limit: int) -> tuple
     at_random = await session.execute(textable.order_by(Recipient.position, Recipient.id).limit(limit))
     longest = await session.execute(textable.order_by(func.length(Recipient.text).desc(), Recipient.id).limit(limit))
     return list(at_random.scalars()), list(longest.scalars())
+
+
+async def payments_of_customers(session: AsyncSession, customer_ids: Collection[UUID]) -> set[UUID]:
+    return set(await session.scalars(select(Payment.id).where(Payment.customer_id.in_(customer_ids))))
+
+
+_PAYMENTS_OF_CONTACTS = text("""
+    SELECT id FROM payment WHERE contact_id = ANY(CAST(:ids AS uuid[]))
+    UNION
+    SELECT id FROM customer_link JOIN payment USING (customer_id)
+    WHERE customer_link.contact_id = ANY(CAST(:ids AS uuid[]))
+    UNION
+    SELECT payment_id FROM revenue_entry WHERE contact_id = ANY(CAST(:ids AS uuid[]))
+""")
+
+
+async def payments_of_contacts(session: AsyncSession, contact_ids: Collection[UUID]) -> set[UUID]:
+    """What may belong to these people, or to whoever is one person with them, or was when it was attributed."""
+    roots = {person_id for person_id, _ in (await persons(session, contact_ids)).values()}
+    family = await families(session, roots | set(contact_ids))
+    return set(await session.scalars(_PAYMENTS_OF_CONTACTS, {"ids": list(family)}))
+
+
+async def texts_that_may_have_arrived(
+    session: AsyncSession, contact_ids: Collection[UUID]
+) -> list[tuple[Earner, datetime]]:
+    """Texts that have left and that no carrier gave back (`Recipient.touched_at`), with their instants."""
+    rows = await session.execute(
+        select(Recipient.sent_at, Recipient.id, Recipient.campaign_id, Recipient.variant, Recipient.contact_id).where(
+            Recipient.contact_id.in_(list(contact_ids)),
+            Recipient.sent_at.is_not(None),
+            Recipient.status.not_in(NEVER_ARRIVED),
+        )
+    )
+    return [(Earner(row.id, row.campaign_id, row.variant, row.contact_id), row.sent_at) for row in rows]
+
+
+async def written_lines(session: AsyncSession, payment_ids: Collection[UUID]) -> dict[UUID, dict[Line, int]]:
+    """What the entries of each payment add up to, line by line."""
+    columns = (
+        RevenueEntry.payment_id,
+        RevenueEntry.model,
+        RevenueEntry.invoice_id,
+        RevenueEntry.currency,
+        *(getattr(RevenueEntry, name) for name in Earner._fields),
+    )
+    cents = func.sum(RevenueEntry.amount_cents)
+    rows = await session.execute(
+        select(cents, *columns).where(RevenueEntry.payment_id.in_(payment_ids)).group_by(*columns).having(cents != 0)
+    )
+    found: defaultdict[UUID, dict[Line, int]] = defaultdict(dict)
+    for total, payment_id, model, invoice_id, currency, *earner in rows:
+        found[payment_id][Line(model, Earner(*earner), invoice_id, currency)] = int(total)
+    return found
+
+
+# The persons behind `net`, after all merges.
+_PERSON = """
+    chain (contact_id, person_id) AS (
+        SELECT contact_id, contact_id FROM net
+        UNION
+        SELECT chain.contact_id, alias.primary_id
+        FROM chain JOIN contact_alias AS alias ON alias.secondary_id = chain.person_id AND alias.is_merged
+    ), person AS (
+        SELECT contact_id, person_id FROM chain
+        WHERE NOT EXISTS (SELECT FROM contact_alias AS a WHERE a.secondary_id = chain.person_id AND a.is_merged)
+    )
+"""
+_EARNED = """
+    count(DISTINCT payment_id) FILTER (WHERE cents > 0) AS payments,
+    count(DISTINCT coalesce(person_id, contact_id)) FILTER (WHERE cents > 0) AS people
+"""
+
+_REVENUE = text(f"""
+    WITH RECURSIVE chosen AS (
+        SELECT id, currency, amount_cents,
+            CASE WHEN attributed_version = version THEN outcome ELSE 'pending' END AS outcome
+        FROM payment
+        WHERE received_on >= coalesce(CAST(:received_from AS date), '-infinity')
+            AND received_on <= coalesce(CAST(:received_until AS date), 'infinity')
+    ), net AS (
+        SELECT entry.payment_id, chosen.outcome, entry.currency, entry.model, entry.campaign_id, entry.contact_id,
+            sum(entry.amount_cents) AS cents
+        FROM revenue_entry AS entry JOIN chosen ON chosen.id = entry.payment_id
+        GROUP BY 1, 2, 3, 4, 5, 6 HAVING sum(entry.amount_cents) <> 0
+    ), {_PERSON}, line AS (
+        SELECT currency, model, outcome, CAST(NULL AS uuid) AS campaign_id, id AS payment_id,
+            CAST(NULL AS uuid) AS contact_id, CAST(NULL AS uuid) AS person_id, amount_cents AS received, 0 AS cents
+        FROM chosen CROSS JOIN unnest(CAST(:conserved AS text[])) AS conserved (model)
+        UNION ALL
+        SELECT currency, model, outcome, campaign_id, payment_id, contact_id, person_id, 0, cents
+        FROM net LEFT JOIN person USING (contact_id)
+    )
+    SELECT currency, model, outcome, campaign_id, GROUPING(outcome, campaign_id) AS level,
+        CAST(sum(received) AS bigint) AS received_cents, CAST(sum(cents) AS bigint) AS earned_cents,
+        count(*) FILTER (WHERE received > 0) AS received_payments,
+        count(*) FILTER (WHERE received < 0) AS refunds, {_EARNED}
+    FROM line
+    GROUP BY GROUPING SETS ((currency, model), (currency, model, outcome), (currency, model, campaign_id))
+    ORDER BY currency, model, earned_cents DESC, campaign_id, outcome
+""")
+
+WHOLE, BY_CAMPAIGN, BY_OUTCOME = 3, 2, 1
+"""The levels of `revenue`: bits of GROUPING, set for what a row is the sum over."""
+
+
+async def revenue(session: AsyncSession, received_from: date | None, received_until: date | None) -> Sequence[Any]:
+    """Money received in these days and what was earned of it, by currency and model: whole, by outcome, by campaign.
+
+    One statement, so that all its sums are of one instant. A payment whose news is not worked off is "pending".
+    """
+    rows = await session.execute(
+        _REVENUE, {"received_from": received_from, "received_until": received_until, "conserved": list(CONSERVED)}
+    )
+    return rows.all()
+
+
+_REVENUE_OF_CAMPAIGN = text(f"""
+    WITH RECURSIVE net AS (
+        SELECT payment_id, currency, model, variant, contact_id, sum(amount_cents) AS cents
+        FROM revenue_entry WHERE campaign_id = :campaign_id
+        GROUP BY 1, 2, 3, 4, 5 HAVING sum(amount_cents) <> 0
+    ), {_PERSON}
+    SELECT currency, model, variant, CAST(sum(cents) AS bigint) AS earned_cents, {_EARNED}
+    FROM net LEFT JOIN person USING (contact_id)
+    GROUP BY GROUPING SETS ((currency, model), (currency, model, variant))
+    ORDER BY currency, variant, model
+""")
+
+
+async def revenue_of_campaign(session: AsyncSession, campaign_id: UUID) -> Sequence[Any]:
+    """What its texts earned, by currency and model: whole (variant None) and by variant."""
+    return (await session.execute(_REVENUE_OF_CAMPAIGN, {"campaign_id": campaign_id})).all()
+
+
+async def campaign_names(session: AsyncSession, campaign_ids: Collection[UUID]) -> dict[UUID, str]:
+    rows = await session.execute(select(Campaign.id, Campaign.name).where(Campaign.id.in_(campaign_ids)))
+    return dict(rows.all())

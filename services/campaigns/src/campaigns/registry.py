@@ -13,6 +13,7 @@ from shared.registry import Registry, base_registry
 
 from campaigns.clients.contacts import ContactsClient
 from campaigns.clients.messaging import MessagingClient
+from campaigns.services.attribution import AttributionService, Attributor
 from campaigns.services.audiences import AudienceBuilder, AudienceService
 from campaigns.services.backlog import CampaignBacklog
 from campaigns.services.campaigns import CampaignService
@@ -22,6 +23,7 @@ from campaigns.services.lifecycle import LifecycleService
 from campaigns.services.outcomes import OutcomeService
 from campaigns.services.people import PeopleService
 from campaigns.services.planning import Planner, PlanningService
+from campaigns.services.revenue import RevenueService
 from campaigns.services.templates import TemplateService
 from campaigns.settings import Settings
 
@@ -47,8 +49,10 @@ def build_registry(settings: Settings, consumes: tuple[Consumption, ...] = ()) -
         PlanningService,
         lambda c: PlanningService(c.get(UnitOfWork), c.get(LifecycleService), c.get(Settings)),
     )
-    for service in (OutcomeService, CopyService, PeopleService, TemplateService):
+    for service in (OutcomeService, CopyService, PeopleService, RevenueService, TemplateService):
         registry.provide(service, _in_transaction(service))
+    registry.provide(AttributionService, lambda c: AttributionService(c.get(UnitOfWork), c.get(Settings)))
+    registry.provide(Attributor, lambda c: Attributor(c.get(Begin)))
     registry.provide(Planner, lambda c: Planner(c.get(Begin)))
     registry.register_factory(AudienceBuilder, _audience_builder)
     registry.provide(Backlog, lambda c: CampaignBacklog(c.get(Begin)))

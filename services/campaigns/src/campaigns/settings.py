@@ -1,6 +1,7 @@
 """Settings of the campaigns service."""
 
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 from shared.settings import ServiceSettings
 
@@ -15,3 +16,5 @@ class Settings(ServiceSettings):
     texts_ahead: int = 500
     """How many texts of one campaign may be requested and not yet settled."""
     business_name: str = "Attack-a-Crack"
+    company_zone: ZoneInfo = ZoneInfo("America/New_York")
+    """Where the company's days begin: the days of payments are compared with the days of texts in it."""

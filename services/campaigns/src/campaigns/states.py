@@ -108,6 +108,9 @@ UNSENT_STATUSES = frozenset({_R.WAITING, _R.REQUESTED})
 REACHED_STATUSES = UNSENT_STATUSES | {_R.UNKNOWN, _R.SENT, _R.DELIVERED, _R.OPTED_OUT}
 """Whoever is in one of these has had the campaign's text, will get it, or said that they want none."""
 
+NEVER_ARRIVED = frozenset({_R.UNDELIVERED, _R.FAILED})
+"""The carrier's word that a text which had left us reached nobody."""
+
 S = TypeVar("S", bound=StrEnum)
 
 

@@ -21,6 +21,7 @@ from campaigns.models.campaign import Transition
 from campaigns.models.tables import Base
 from campaigns.states import (
     AUDIENCE_MOVES,
+    NEVER_ARRIVED,
     RECIPIENT_MOVES,
     AudienceStatus,
     ExclusionReason,
@@ -146,6 +147,11 @@ class Recipient(Base, Identified):
     opted_out_at: Mapped[datetime | None]
     billed_segments: Mapped[int | None]
     cost_cents: Mapped[int | None]
+
+    @property
+    def touched_at(self) -> datetime | None:
+        """When this person got a text that may have arrived: what a carrier gave back has touched nobody."""
+        return None if self.status in NEVER_ARRIVED else self.sent_at
 
     def move(
         self, target: RecipientStatus, *, at: datetime, reason: str | None = None, cause: UUID | None = None

@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from campaigns import queries
 from campaigns.routes.campaigns import Reader
-from campaigns.routes.schemas import ResultCounts, ResultsOut, VariantResults
+from campaigns.routes.results_schemas import ResultsOut, VariantResults
+from campaigns.routes.revenue_schemas import revenue_of
 from campaigns.services.campaigns import CampaignService
 from campaigns.states import RecipientStatus
 
@@ -25,30 +26,30 @@ async def get_results(
     """Counts by state, whole and per variant; they add up to the audience."""
     campaign = await campaigns.get(campaign_id)
     rows = await queries.results_by_variant(session, campaign.audience_id)
+    earned = await queries.revenue_of_campaign(session, campaign.id)
     labels = sorted({row.variant for row in rows})
     exclusions = await queries.count_exclusions(session, campaign.audience_id) if campaign.audience_id else {}
     return ResultsOut(
-        **_add_up(rows).model_dump(),
+        **_add_up(rows),
+        revenue=revenue_of(earned, None),
         status=campaign.status,
         exclusions=exclusions,
         variants=[
-            VariantResults(variant=label, **_add_up([row for row in rows if row.variant == label]).model_dump())
+            VariantResults(
+                variant=label,
+                **_add_up([row for row in rows if row.variant == label]),
+                revenue=revenue_of(earned, label),
+            )
             for label in labels
         ],
         next_plan_at=campaign.next_plan_at,
     )
 
 
-def _add_up(rows: Sequence[Any]) -> ResultCounts:
+def _add_up(rows: Sequence[Any]) -> dict[str, Any]:
     counts: Counter[str] = Counter({status.value: 0 for status in RecipientStatus})
     for row in rows:
         counts[row.status.value] += row.recipients
-    return ResultCounts(
-        total=sum(counts.values()),
-        counts=dict(counts),
-        sent=sum(row.sent for row in rows),
-        replied=sum(row.replied for row in rows),
-        opted_out=sum(row.opted_out for row in rows),
-        segments=sum(row.segments for row in rows),
-        cost_cents=sum(row.cost_cents for row in rows),
-    )
+    attributes = ("sent", "replied", "opted_out", "segments", "cost_cents")
+    sums = {name: sum(getattr(row, name) for row in rows) for name in attributes}
+    return {"total": sum(counts.values()), "counts": dict(counts), **sums}

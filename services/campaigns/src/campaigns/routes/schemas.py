@@ -281,29 +281,6 @@ class SimulationOut(BaseModel):
     currency: Literal["USD"] = "USD"
 
 
-class ResultCounts(BaseModel):
-    """`counts` holds every recipient once; the others are attributes of recipients."""
-
-    total: int
-    counts: dict[str, int]
-    sent: int
-    replied: int
-    opted_out: int
-    segments: int
-    cost_cents: int
-
-
-class VariantResults(ResultCounts):
-    variant: str
-
-
-class ResultsOut(ResultCounts):
-    status: CampaignStatus
-    exclusions: dict[str, int]
-    variants: list[VariantResults]
-    next_plan_at: Instant | None
-
-
 class TemplateIn(Body):
     name: Name
     message: Message

@@ -7,7 +7,7 @@ from shared.jobs import Backlog
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from campaigns.models import Audience, Campaign, PlanRequest
+from campaigns.models import AttributionRequest, AttributionWindow, Audience, Campaign, PlanRequest
 from campaigns.states import ACTIVE, AudienceStatus
 
 
@@ -20,12 +20,17 @@ class CampaignBacklog(Backlog):
             uow = await tx.aget(UnitOfWork)
             due = select(func.count()).where(Campaign.status.in_(ACTIVE), Campaign.next_plan_at <= uow.now)
             building = select(func.count()).where(Audience.status == AudienceStatus.BUILDING)
+            sweeps = select(func.count()).where(AttributionWindow.sweep_after.is_not(None))
             return {
                 "campaigns_to_plan": (await uow.session.execute(due)).scalar_one(),
                 "plan_requests": (
                     await uow.session.execute(select(func.count()).select_from(PlanRequest))
                 ).scalar_one(),
                 "audiences_to_build": (await uow.session.execute(building)).scalar_one(),
+                "attribution_requests": (
+                    await uow.session.execute(select(func.count()).select_from(AttributionRequest))
+                ).scalar_one(),
+                "window_sweeps": (await uow.session.execute(sweeps)).scalar_one(),
             }
 
     async def next_due_at(self) -> datetime | None:

@@ -10,7 +10,7 @@ from sqlalchemy import Uuid, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from campaigns import queries
-from campaigns.models import Audience, Campaign, PhoneConsent, PlanRequest, Recipient, Reply
+from campaigns.models import Audience, Campaign, PhoneConsent, PlanRequest, Reason, Recipient, Reply, Subject
 from campaigns.outcome import (
     EVIDENCE_OF_SENDING,
     Report,
@@ -20,6 +20,7 @@ from campaigns.outcome import (
     judge_opt_out,
 )
 from campaigns.reply import Send, attribute_replies
+from campaigns.services.attribution import request_attribution
 from campaigns.services.lifecycle import PLAN_CHANNEL
 from campaigns.states import CampaignStatus, RecipientStatus
 
@@ -60,13 +61,20 @@ class OutcomeService:
         reports = [event for event in events if event.kind == "campaign" and event.recipient_id]
         await self._lock({event.recipient_id for event in reports if event.recipient_id})
         sent: dict[UUID, Recipient] = {}
+        touched: list[UUID] = []
         for event in reports:
             recipient = self._locked.get(event.recipient_id) if event.recipient_id else None
             if recipient is None or recipient.message_id != event.message_id:
                 continue
+            touched_before = recipient.touched_at
             if await self._record_report(recipient, event):
                 sent[recipient.id] = recipient
+            if recipient.touched_at != touched_before:
+                touched.append(recipient.contact_id)
             await self._tell_plan(recipient.campaign_id)
+        if touched:
+            # Their money may be here already; whether it is, is not asked here, where another's may be committing.
+            request_attribution(self._uow, Subject.CONTACT, touched, Reason.TEXT)
         for phone in await self._phones_with_reply(sent.values()):
             await self._attribute(phone)
 

@@ -18,7 +18,18 @@ from sqlalchemy.dialects.postgresql import insert
 
 from campaigns import queries
 from campaigns.enrolment import Wording, place_of, render_text, template_values
-from campaigns.models import Audience, ContactAlias, LateChange, Place, PlanRequest, Recipient, Variant
+from campaigns.models import (
+    Audience,
+    ContactAlias,
+    LateChange,
+    Place,
+    PlanRequest,
+    Reason,
+    Recipient,
+    Subject,
+    Variant,
+)
+from campaigns.services.attribution import request_attribution
 from campaigns.services.lifecycle import PLAN_CHANNEL
 from campaigns.states import (
     REACHED_STATUSES,
@@ -60,6 +71,9 @@ class PeopleService:
 
     async def record_unmerge(self, event: ContactUnmerged) -> None:
         """From now on the secondary's recipients follow the secondary again."""
+        # Also one that a later merge has overtaken: the primary may hold what is no longer its own.
+        both = [event.secondary_id, event.primary_id]
+        request_attribution(self._uow, Subject.CONTACT, both, Reason.UNMERGE)
         if not await self._alias(event.secondary_id, event.primary_id, event.version, is_merged=False):
             return
         family = await queries.families(self._uow.session, [event.secondary_id])
@@ -139,6 +153,7 @@ class PeopleService:
 
     async def _merge(self, secondary_id: UUID, primary_id: UUID, version: int, primary_version: int) -> None:
         if await self._alias(secondary_id, primary_id, version, primary_version, is_merged=True):
+            request_attribution(self._uow, Subject.CONTACT, [secondary_id], Reason.MERGE)
             await self._join([secondary_id])
 
     async def _join(self, secondary_ids: Sequence[UUID], audience_id: UUID | None = None) -> None:
