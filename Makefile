@@ -14,7 +14,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 PY := .venv/bin/python
 UV := .venv/bin/uv
-PACKAGES := shared services/contacts services/campaigns services/messaging gateway sandbox deploy demo
+PACKAGES := shared services/contacts services/campaigns services/messaging services/billing gateway sandbox deploy demo
 SOURCES := $(addsuffix /src,$(PACKAGES))
 UNIT := $(wildcard $(addsuffix /tests/unit,$(PACKAGES)))
 INTEGRATION := $(wildcard $(addsuffix /tests/integration,$(PACKAGES)))

@@ -1,7 +1,5 @@
 """Messaging over real PostgreSQL and NATS, with the sandbox as the provider, each on its own socket and database."""
 
-import asyncio
-import contextlib
 import socket
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
@@ -11,7 +9,6 @@ import httpx
 import pytest
 import pytest_asyncio
 import svcs
-import uvicorn
 from messaging.services.numbers import NumberSyncProcess
 from messaging.services.subscriptions import SubscriptionProcess
 from messaging.spec import SPEC
@@ -22,6 +19,7 @@ from shared.database import Begin
 from shared.main import ServiceSpec
 from shared.settings import ServiceSettings
 from shared.testing.plugin import Databases, FakeClock
+from shared.testing.serving import address, listening, served
 from shared.testing.streams import TestBus
 from shared.testing.tokens import TokenIssuer
 from shared.worker import Worker
@@ -37,20 +35,12 @@ def service_under_test() -> ServiceSpec:
     return SPEC
 
 
-def _listening() -> socket.socket:
-    return socket.create_server(("127.0.0.1", 0), backlog=512)
-
-
-def _address(listening: socket.socket) -> str:
-    return f"http://127.0.0.1:{listening.getsockname()[1]}"
-
-
 @pytest.fixture
 def sockets() -> Iterator[dict[str, socket.socket]]:
-    found = {"sandbox": _listening(), "messaging": _listening()}
+    found = {"sandbox": listening(), "messaging": listening()}
     yield found
-    for listening in found.values():
-        listening.close()
+    for listener in found.values():
+        listener.close()
 
 
 @pytest.fixture
@@ -62,9 +52,9 @@ def more_settings() -> dict[str, Any]:
 @pytest.fixture
 def settings_overrides(sockets: dict[str, socket.socket], more_settings: dict[str, Any]) -> dict[str, Any]:
     return {
-        "openphone_url": _address(sockets["sandbox"]),
+        "openphone_url": address(sockets["sandbox"]),
         "openphone_api_key": PROVIDER_KEY,
-        "openphone_webhook_url": f"{_address(sockets['messaging'])}/webhooks/openphone",
+        "openphone_webhook_url": f"{address(sockets['messaging'])}/webhooks/openphone",
         "service_secret": "a-secret-of-the-tests",
         "rate_per_second": 0,
         "daily_cap": 10_000,
@@ -72,18 +62,6 @@ def settings_overrides(sockets: dict[str, socket.socket], more_settings: dict[st
         "send_deadline_seconds": 8.0,
         **more_settings,
     }
-
-
-@contextlib.asynccontextmanager
-async def _served(app: Any, listening: socket.socket) -> AsyncIterator[None]:
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-    task = asyncio.create_task(server._serve([listening]))
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        await task
 
 
 @pytest.fixture(scope="session")
@@ -116,8 +94,8 @@ async def sandbox(
     await clock.set(NOON)
     async with (
         app.router.lifespan_context(app),
-        _served(app, sockets["sandbox"]),
-        httpx.AsyncClient(base_url=_address(sockets["sandbox"]), headers={"X-Sandbox-Key": CONTROL_KEY}) as control,
+        served(app, sockets["sandbox"]),
+        httpx.AsyncClient(base_url=address(sockets["sandbox"]), headers={"X-Sandbox-Key": CONTROL_KEY}) as control,
     ):
         yield control, clock
     await sandbox_databases.drop(database)
@@ -141,12 +119,12 @@ async def system(
     api_registry = SPEC.registry(settings)
     api_registry.register_value(TokenVerifier, token_issuer)
     app = SPEC.app(api_registry, settings)
-    async with app.router.lifespan_context(app), _served(app, sockets["messaging"]):
+    async with app.router.lifespan_context(app), served(app, sockets["messaging"]):
         async with svcs.Container(registry) as container:
             await (await container.aget(NumberSyncProcess)).run_once()
             await (await container.aget(SubscriptionProcess)).run_once()
         token = token_issuer.token("messaging", ["*"])
-        api = httpx.AsyncClient(base_url=_address(sockets["messaging"]), headers={"Authorization": f"Bearer {token}"})
+        api = httpx.AsyncClient(base_url=address(sockets["messaging"]), headers={"Authorization": f"Bearer {token}"})
         async with api:
             system = System(registry, begin, worker, bus, control, api, (crm_clock, provider_clock))
             await system.at_once()

@@ -1,0 +1,235 @@
+"""QuickBooks's accounting API over httpx: one send() for every call, which says what each answer means."""
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import httpx
+import structlog
+from shared.clock import rfc3339
+from shared.errors import ProviderError, ProviderOutcomeUnknown, ProviderUnavailable
+from shared.failpoints import failpoint
+
+from billing.clients.quickbooks import payloads
+from billing.clients.quickbooks.faults import Fault, error_of, find_fault, is_about_tokens, refusal
+from billing.provider import PROVIDER, CompanySeen, CustomerSeen, QuickBooksRefused, Seen
+from shared import decimal_json
+
+log = structlog.get_logger(__name__)
+
+MINOR_VERSION = "75"
+LISTS = ("Customer", "Item", "Term")
+"""Kinds whose members are made inactive instead of deleted; a query leaves those out unless told."""
+_NO_SEND = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+
+
+@dataclass(frozen=True)
+class Call:
+    """`path` below the company. `is_write` is whether an unclear end may have had an effect."""
+
+    operation: str
+    method: str
+    path: str
+    params: dict[str, str]
+    body: str | None = None
+    content_type: str = "application/json"
+    accept: str = "application/json"
+    is_write: bool = False
+
+
+@dataclass(frozen=True)
+class Wire:
+    """What calls to any company share: the connections, whose turn it is, and who has the tokens."""
+
+    http: httpx.AsyncClient
+    token: Callable[..., Awaitable[str]]
+    """`token(realm_id, rejected=None)`."""
+    turn: Callable[[str], Awaitable[None]]
+    back_off: Callable[[str, float], Awaitable[None]]
+
+
+class QuickBooksClient:
+    """The books of one company (provider.Books)."""
+
+    def __init__(self, wire: Wire, realm_id: str) -> None:
+        self._wire = wire
+        self._realm_id = realm_id
+
+    async def company(self) -> CompanySeen:
+        info = await self._get("companyinfo", f"companyinfo/{self._realm_id}")
+        preferences = await self._get("preferences", "preferences")
+        return payloads.company(info["CompanyInfo"], preferences["Preferences"])
+
+    async def read(self, entity: str, qb_id: str) -> Seen:
+        document = await self._get(f"read {entity.lower()}", f"{entity.lower()}/{qb_id}")
+        return payloads.seen(entity, document[entity])
+
+    async def find(self, entity: str, ids: Sequence[str]) -> list[Seen]:
+        wanted = ", ".join(_quoted(one) for one in ids)
+        return await self._query(entity, [f"Id IN ({wanted})"], maximum=1000)
+
+    async def page(self, entity: str, start: int, size: int) -> list[Seen]:
+        return await self._query(entity, [], order="Id", start=start, maximum=size)
+
+    async def page_changed(self, entity: str, since: datetime, start: int, size: int) -> list[Seen]:
+        changed = f"MetaData.LastUpdatedTime >= {_quoted(rfc3339(since))}"
+        return await self._query(entity, [changed], order="MetaData.LastUpdatedTime", start=start, maximum=size)
+
+    async def count(self, entity: str) -> int:
+        where = " WHERE Active IN (true, false)" if entity in LISTS else ""
+        answer = await self._ask(f"SELECT count(*) FROM {entity}{where}")
+        return int(answer.get("totalCount", 0))
+
+    async def changes(self, entities: Sequence[str], since: datetime) -> dict[str, list[Seen]]:
+        asked = {"entities": ",".join(entities), "changedSince": rfc3339(since)}
+        document = await self.send(Call("cdc", "GET", "cdc", asked))
+        found: dict[str, list[Seen]] = {}
+        for response in document.get("CDCResponse") or ():
+            for group in response.get("QueryResponse") or ():
+                for entity in entities:
+                    found.setdefault(entity, []).extend(payloads.seen(entity, one) for one in group.get(entity) or ())
+        return found
+
+    async def by_number(self, entity: str, number: str) -> list[Seen]:
+        return await self._query(entity, [f"DocNumber = {_quoted(number)}"], maximum=10)
+
+    async def by_name(self, display_name: str) -> list[CustomerSeen]:
+        found = await self._query("Customer", [f"DisplayName = {_quoted(display_name)}"], maximum=10)
+        return [one for one in found if isinstance(one, CustomerSeen)]
+
+    async def write(self, entity: str, body: str, *, request_id: str, operation: str | None = None) -> Seen:
+        params = {"requestid": request_id} | ({"operation": operation} if operation else {})
+        name = f"{operation or 'write'} {entity.lower()}"
+        document = await self.send(Call(name, "POST", entity.lower(), params, body=body, is_write=True))
+        failpoint("push.after_answer")
+        return payloads.seen(entity, document[entity])
+
+    async def send_form(self, entity: str, qb_id: str, *, to: str, request_id: str) -> Seen:
+        params = {"sendTo": to, "requestid": request_id}
+        call = Call(
+            f"send {entity.lower()}",
+            "POST",
+            f"{entity.lower()}/{qb_id}/send",
+            params,
+            body="",
+            content_type="application/octet-stream",
+            is_write=True,
+        )
+        return payloads.seen(entity, (await self.send(call))[entity])
+
+    async def pdf(self, entity: str, qb_id: str) -> bytes:
+        call = Call(f"pdf {entity.lower()}", "GET", f"{entity.lower()}/{qb_id}/pdf", {}, accept="application/pdf")
+        response = await self._answered(call)
+        if not response.content.startswith(b"%PDF"):
+            raise payloads.Unreadable("no PDF", operation=call.operation)
+        return response.content
+
+    async def send(self, call: Call) -> dict[str, Any]:
+        """The answer's document. Raises what the call came to; a new access token is tried once.
+
+        A Fault within a 200 is a fault; an answer that breaks off is none: of a write nobody knows then.
+        """
+        response = await self._answered(call)
+        try:
+            document = decimal_json.read(response.content)
+        except ValueError as error:
+            raise payloads.Unreadable("no JSON", operation=call.operation) from error
+        if not isinstance(document, dict):
+            raise payloads.Unreadable("no object", operation=call.operation)
+        return document
+
+    async def _answered(self, call: Call) -> httpx.Response:
+        token = await self._wire.token(self._realm_id)
+        response, fault = await self._try(call, token)
+        if not response.is_success and is_about_tokens(response.status_code, fault):
+            token = await self._wire.token(self._realm_id, rejected=token)
+            response, fault = await self._try(call, token)
+        if response.is_success and fault is None:
+            return response
+        if response.is_success and fault is not None:
+            raise refusal(fault, operation=call.operation)
+        raise await self._refused(call, response, fault)
+
+    async def _try(self, call: Call, token: str) -> tuple[httpx.Response, Fault | None]:
+        await self._wire.turn(self._realm_id)
+        headers = {"Authorization": f"Bearer {token}", "Accept": call.accept}
+        if call.body is not None:
+            headers["Content-Type"] = call.content_type
+        began = time.perf_counter()
+        try:
+            response = await self._wire.http.request(
+                call.method,
+                f"/v3/company/{self._realm_id}/{call.path}",
+                params={"minorversion": MINOR_VERSION, **call.params},
+                content=call.body.encode() if call.body is not None else None,
+                headers=headers,
+            )
+        except httpx.HTTPError as error:
+            raise _cut_off(call, error) from error
+        is_pdf = response.is_success and call.accept == "application/pdf"
+        fault = None if is_pdf else find_fault(response)
+        log.info(
+            "quickbooks.call",
+            operation=call.operation,
+            realm_id=self._realm_id,
+            requestid=call.params.get("requestid"),
+            tid=response.headers.get("intuit_tid"),
+            status=response.status_code,
+            code=fault.code if fault else None,
+            ms=round((time.perf_counter() - began) * 1000),
+        )
+        return response, fault
+
+    async def _refused(self, call: Call, response: httpx.Response, fault: Fault | None) -> ProviderError:
+        if is_about_tokens(response.status_code, fault):
+            # A token that is minutes old was refused: nothing was done, and the next try may find it in order.
+            return ProviderUnavailable(
+                "QuickBooks does not take our access token.", provider=PROVIDER, operation=call.operation, retry_after=5
+            )
+        if response.status_code == 403:
+            said = (fault.detail or fault.message) if fault else ""
+            return QuickBooksRefused(
+                f"QuickBooks does not let this application into the company. {said}".strip(),
+                operation=call.operation,
+                fault_code=fault.code if fault else "",
+            )
+        retry_after = response.headers.get("retry-after", "")
+        error = error_of(
+            response.status_code, fault, operation=call.operation, is_write=call.is_write, retry_after=retry_after
+        )
+        if response.status_code == 429 and isinstance(error, ProviderUnavailable):
+            await self._wire.back_off(self._realm_id, error.retry_after)
+        return error
+
+    async def _get(self, operation: str, path: str) -> dict[str, Any]:
+        return await self.send(Call(operation, "GET", path, {}))
+
+    async def _query(
+        self, entity: str, conditions: list[str], *, order: str = "", start: int = 1, maximum: int
+    ) -> list[Seen]:
+        if entity in LISTS:
+            conditions = [*conditions, "Active IN (true, false)"]
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        ordered = f" ORDERBY {order}" if order else ""
+        answer = await self._ask(f"SELECT * FROM {entity}{where}{ordered} STARTPOSITION {start} MAXRESULTS {maximum}")
+        return [payloads.seen(entity, one) for one in answer.get(entity) or ()]
+
+    async def _ask(self, query: str) -> dict[str, Any]:
+        document = await self.send(Call("query", "GET", "query", {"query": query}))
+        found = document.get("QueryResponse")
+        return found if isinstance(found, dict) else {}
+
+
+def _cut_off(call: Call, error: httpx.HTTPError) -> ProviderError:
+    words = f"QuickBooks did not answer ({type(error).__name__})."
+    if call.is_write and not isinstance(error, _NO_SEND):
+        return ProviderOutcomeUnknown(words, provider=PROVIDER, operation=call.operation)
+    return ProviderUnavailable(words, provider=PROVIDER, operation=call.operation, retry_after=2.0)
+
+
+def _quoted(text: str) -> str:
+    """Every value is quoted, numbers too; a quotation mark is escaped by a backslash, and so is the backslash."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

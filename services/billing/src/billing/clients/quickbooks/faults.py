@@ -1,0 +1,135 @@
+"""Every shape in which QuickBooks says no (reference, section 5), read into what it means for the caller."""
+
+import re
+from dataclasses import dataclass
+from html import unescape
+from typing import Any
+
+import httpx
+from shared.errors import ProviderError, ProviderOutcomeUnknown, ProviderUnavailable
+
+from billing.provider import (
+    PROVIDER,
+    CompanySuspended,
+    DuplicateName,
+    DuplicateNumber,
+    ObjectMissing,
+    QuickBooksRefused,
+    RepeatedRequest,
+    StaleObject,
+)
+from shared import decimal_json
+
+THROTTLED, APPLICATION_ERROR = "3001", "10000"
+_WAIT_SECONDS = 60.0
+"""How long a 429 asks to wait where it does not say."""
+_PASSING = {"130", "140", "150", APPLICATION_ERROR, THROTTLED}
+_MEANINGS: dict[str, type[QuickBooksRefused]] = {
+    "600": RepeatedRequest,
+    "610": ObjectMissing,
+    "5010": StaleObject,
+    "6140": DuplicateNumber,
+    "6190": CompanySuspended,
+    "6240": DuplicateName,
+}
+_ADVICE = {
+    "610": "It was deleted or made inactive in QuickBooks. Choose another, or make it active again there.",
+    "2500": "Something that this names does not exist in QuickBooks any more. Choose it anew.",
+    "2290": "An amount is negative. Enter positive amounts, and discounts as discount lines.",
+    "2250": "There is no line. Add at least one.",
+    "6070": "A line's amount is not its quantity times its price. Enter the line again.",
+    "6140": "This number is taken in QuickBooks. Give it another number.",
+    "6190": "The QuickBooks company cannot be written to: its subscription has ended or it is read-only.",
+    "6200": "The accounting period is closed. Choose a later date, or reopen the period in QuickBooks.",
+    "6210": "The accounting period is closed. Choose a later date, or reopen the period in QuickBooks.",
+    "6240": "Somebody in QuickBooks has this name already.",
+    "6420": "There is no e-mail address. Enter one and send again.",
+    "6540": "It is part of a bank deposit in QuickBooks. Take it out of the deposit there first.",
+    "5010": "Somebody changed it in QuickBooks at the same time.",
+}
+_MOST_TEXT = 500
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One refusal as QuickBooks wrote it; empty where it wrote nothing that can be read."""
+
+    code: str = ""
+    message: str = ""
+    detail: str = ""
+
+
+def find_fault(response: httpx.Response) -> Fault | None:
+    """The fault in a response, also in one that says 200; None where there is none."""
+    body = response.content.strip()
+    if body.startswith(b"<"):
+        return _from_markup(body)
+    try:
+        document = decimal_json.read(body)
+    except ValueError:
+        return None
+    return fault_of(document)
+
+
+def fault_of(document: Any) -> Fault | None:
+    """The first error of a Fault or fault, whichever letters it is written with."""
+    fault = _member(document, "fault")
+    errors = _member(fault, "error")
+    if not isinstance(errors, list) or not errors:
+        return Fault(message=str(fault)[:_MOST_TEXT]) if fault else None
+    first = errors[0]
+    return Fault(*(str(_member(first, name) or "")[:_MOST_TEXT] for name in ("code", "message", "detail")))
+
+
+def _member(document: Any, name: str) -> Any:
+    if not isinstance(document, dict):
+        return None
+    return next((value for key, value in document.items() if str(key).lower() == name), None)
+
+
+def _from_markup(body: bytes) -> Fault:
+    """XML of the gateway, or a page of something before it. Read by pattern: neither is worth a parser's trust."""
+    text = body.decode("utf-8", "replace")
+    code = re.search(r"<Error\b[^>]*\bcode=[\"'](\w+)", text)
+    if code is None:
+        return Fault(message="a page instead of an answer")
+    parts = (re.search(rf"<{name}>(.*?)</{name}>", text, re.DOTALL) for name in ("Message", "Detail"))
+    return Fault(code.group(1), *(unescape(part.group(1))[:_MOST_TEXT] if part else "" for part in parts))
+
+
+def is_about_tokens(status: int, fault: Fault | None) -> bool:
+    """Whether a new access token may help."""
+    return status == 401 or (fault is not None and _number(fault.code) in ("3200", "100", "120") and status != 403)
+
+
+def error_of(status: int, fault: Fault | None, *, operation: str, is_write: bool, retry_after: str) -> ProviderError:
+    """What a refused call means. A write that failed on their side may have had its effect."""
+    found = fault or Fault()
+    code = _number(found.code)
+    if status == 429 or code == THROTTLED:
+        wait = float(retry_after) if retry_after.isdigit() else _WAIT_SECONDS
+        return ProviderUnavailable(
+            "QuickBooks counts too many calls.", provider=PROVIDER, operation=operation, retry_after=wait
+        )
+    if status >= 500 or code in _PASSING:
+        words = f"QuickBooks is not available ({status}{', ' + code if code else ''})."
+        if is_write:
+            return ProviderOutcomeUnknown(words, provider=PROVIDER, operation=operation)
+        return ProviderUnavailable(words, provider=PROVIDER, operation=operation, retry_after=2.0)
+    return refusal(found, operation=operation, status=status)
+
+
+def refusal(fault: Fault, *, operation: str, status: int = 400) -> QuickBooksRefused:
+    code = _number(fault.code)
+    said = fault.detail or fault.message or f"status {status}"
+    words = f"{_ADVICE[code]} QuickBooks says: {said}" if code in _ADVICE else f"QuickBooks refused this: {said}"
+    error = _MEANINGS.get(code, QuickBooksRefused)(words, operation=operation, fault_code=code, detail=fault.detail)
+    if isinstance(error, DuplicateNumber):
+        other = re.search(r"TxnId=(\d+)", fault.detail)
+        error.other_id = other.group(1) if other else None
+    return error
+
+
+def _number(code: str) -> str:
+    """`003200` and `3200` are one code."""
+    return code.lstrip("0")

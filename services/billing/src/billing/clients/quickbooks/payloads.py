@@ -1,0 +1,312 @@
+"""QuickBooks's documents read into plain values. Members that we do not know are passed over; numbers are decimals."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from shared.errors import Invalid, ProviderOutcomeUnknown
+from shared.rules.money import to_cents
+from shared.rules.phones import parse_phone
+
+from billing.lines import Line, LineKind
+from billing.provider import (
+    PROVIDER,
+    CompanySeen,
+    CreditMemoSeen,
+    CustomerSeen,
+    EstimateSeen,
+    InvoiceSeen,
+    ItemSeen,
+    PaymentSeen,
+    RefundSeen,
+    Seen,
+    Share,
+    TermSeen,
+)
+
+Document = Mapping[str, Any]
+
+
+class Unreadable(ProviderOutcomeUnknown):
+    """An answer that is none."""
+
+    def __init__(self, what: str, *, operation: str) -> None:
+        super().__init__(
+            f"QuickBooks answered something that cannot be read: {what}.", provider=PROVIDER, operation=operation
+        )
+
+
+def seen(entity: str, document: Document) -> Seen:
+    """Raises Unreadable."""
+    try:
+        head = _head(document)
+        return Seen(**head) if head["is_deleted"] else _READERS[entity](document, head)
+    except (KeyError, TypeError, ValueError, ArithmeticError, Invalid) as error:
+        raise Unreadable(f"{entity} {document.get('Id')}: {error!r}", operation=f"read {entity}") from error
+
+
+def _head(document: Document) -> dict[str, Any]:
+    updated = (document.get("MetaData") or {}).get("LastUpdatedTime")
+    is_deleted = document.get("status") == "Deleted"
+    return {
+        "id": str(document["Id"]),
+        # A tombstone says which state it is only by its time.
+        "sync_token": -1 if is_deleted else int(document["SyncToken"]),
+        "updated_at": _instant(updated).isoformat() if updated else "",
+        "is_deleted": is_deleted,
+    }
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _customer(document: Document, head: dict[str, Any]) -> CustomerSeen:
+    address = document.get("BillAddr") or {}
+    return CustomerSeen(
+        **head,
+        display_name=str(document.get("DisplayName") or ""),
+        given_name=_text(document, "GivenName"),
+        family_name=_text(document, "FamilyName"),
+        company_name=_text(document, "CompanyName"),
+        email=_lower((document.get("PrimaryEmailAddr") or {}).get("Address")),
+        phone=_first_phone(document),
+        street=_text(address, "Line1"),
+        city=_text(address, "City"),
+        region=_text(address, "CountrySubDivisionCode"),
+        postal_code=_text(address, "PostalCode"),
+        is_active=bool(document.get("Active", True)),
+        note=str(document.get("Notes") or ""),
+    )
+
+
+def _first_phone(document: Document) -> str | None:
+    for name in ("PrimaryPhone", "Mobile", "AlternatePhone"):
+        number = (document.get(name) or {}).get("FreeFormNumber")
+        if number and (phone := _phone(str(number))):
+            return phone
+    return None
+
+
+def _phone(number: str) -> str | None:
+    try:
+        return parse_phone(number)
+    except Invalid:
+        return None
+
+
+def _item(document: Document, head: dict[str, Any]) -> ItemSeen:
+    price = document.get("UnitPrice")
+    return ItemSeen(
+        **head,
+        name=str(document.get("Name") or ""),
+        kind=str(document.get("Type") or ""),
+        description=_text(document, "Description"),
+        unit_price=None if price is None else Decimal(price),
+        is_taxable=bool(document.get("Taxable", False)),
+        is_active=bool(document.get("Active", True)),
+    )
+
+
+def _term(document: Document, head: dict[str, Any]) -> TermSeen:
+    return TermSeen(
+        **head,
+        name=str(document.get("Name") or ""),
+        due_days=_integer(document.get("DueDays")),
+        day_of_month=_integer(document.get("DayOfMonthDue")),
+        is_active=bool(document.get("Active", True)),
+    )
+
+
+def _form(document: Document) -> dict[str, Any]:
+    tax = document.get("TxnTaxDetail") or {}
+    tax_cents = _cents(tax.get("TotalTax"))
+    total = _cents(document.get("TotalAmt"))
+    sent_at = (document.get("DeliveryInfo") or {}).get("DeliveryTime")
+    return {
+        "number": _text(document, "DocNumber"),
+        "customer": str(document["CustomerRef"]["value"]),
+        "written_on": _date(document.get("TxnDate")),
+        "currency": _currency(document),
+        "lines": tuple(filter(None, map(_line, document.get("Line") or ()))),
+        "subtotal_cents": total - tax_cents,
+        "tax_cents": tax_cents,
+        "tax_percent": _tax_percent(tax),
+        "total_cents": total,
+        "email": (document.get("BillEmail") or {}).get("Address"),
+        "memo": (document.get("CustomerMemo") or {}).get("value"),
+        "note": str(document.get("PrivateNote") or ""),
+        "is_sent": document.get("EmailStatus") == "EmailSent",
+        "sent_at": _instant(sent_at) if sent_at else None,
+    }
+
+
+def _estimate(document: Document, head: dict[str, Any]) -> EstimateSeen:
+    return EstimateSeen(
+        **head,
+        **_form(document),
+        status=str(document.get("TxnStatus") or "Pending"),
+        expires_on=_date(document.get("ExpirationDate")),
+        accepted_by=_text(document, "AcceptedBy"),
+    )
+
+
+def _invoice(document: Document, head: dict[str, Any]) -> InvoiceSeen:
+    form = _form(document)
+    balance = _cents(document.get("Balance"))
+    is_empty = form["total_cents"] == 0 and balance == 0
+    return InvoiceSeen(
+        **head,
+        **form,
+        balance_cents=balance,
+        due_on=_date(document.get("DueDate")),
+        term=_ref(document.get("SalesTermRef")),
+        estimate=_linked(document, "Estimate"),
+        # There is no flag: nothing in it, and the word before its private note.
+        is_voided=is_empty and form["note"].startswith("Voided"),
+    )
+
+
+def _linked(document: Document, kind: str) -> str | None:
+    return next((str(link["TxnId"]) for link in document.get("LinkedTxn") or () if link.get("TxnType") == kind), None)
+
+
+def _credit_memo(document: Document, head: dict[str, Any]) -> CreditMemoSeen:
+    remaining = document.get("RemainingCredit", document.get("Balance"))
+    return CreditMemoSeen(**head, **_form(document), remaining_cents=_cents(remaining))
+
+
+def _payment(document: Document, head: dict[str, Any]) -> PaymentSeen:
+    amount = _cents(document.get("TotalAmt"))
+    note = str(document.get("PrivateNote") or "")
+    return PaymentSeen(
+        **head,
+        customer=str(document["CustomerRef"]["value"]),
+        amount_cents=amount,
+        unapplied_cents=_cents(document.get("UnappliedAmt")),
+        currency=_currency(document),
+        received_on=_date(document.get("TxnDate")),
+        reference=_text(document, "PaymentRefNum"),
+        shares=tuple(share for line in document.get("Line") or () for share in _shares(line)),
+        is_voided=amount == 0 and note.startswith("Voided"),
+    )
+
+
+def _shares(line: Document) -> list[Share]:
+    amount = _cents(line.get("Amount"))
+    links = [link for link in line.get("LinkedTxn") or () if link.get("TxnType") in ("Invoice", "CreditMemo")]
+    return [Share(link["TxnType"], str(link["TxnId"]), amount) for link in links] if amount else []
+
+
+def _refund(document: Document, head: dict[str, Any]) -> RefundSeen:
+    amount = _cents(document.get("TotalAmt"))
+    return RefundSeen(
+        **head,
+        customer=str((document.get("CustomerRef") or {})["value"]),
+        amount_cents=amount,
+        currency=_currency(document),
+        received_on=_date(document.get("TxnDate")),
+        reference=_text(document, "DocNumber"),
+        is_voided=amount == 0 and str(document.get("PrivateNote") or "").startswith("Voided"),
+    )
+
+
+_READERS: dict[str, Callable[[Document, dict[str, Any]], Seen]] = {
+    "Customer": _customer,
+    "Item": _item,
+    "Term": _term,
+    "Estimate": _estimate,
+    "Invoice": _invoice,
+    "CreditMemo": _credit_memo,
+    "Payment": _payment,
+    "RefundReceipt": _refund,
+}
+
+
+def _line(document: Document) -> Line | None:
+    """The server's subtotal is none of ours; a bundle is shown by its name and amount."""
+    detail = document.get("DetailType")
+    description = str(document.get("Description") or "")
+    cents = _cents(document.get("Amount"))
+    match detail:
+        case "SubTotalLineDetail":
+            return None
+        case "SalesItemLineDetail":
+            item = document.get("SalesItemLineDetail") or {}
+            return Line(
+                LineKind.ITEM,
+                description=description,
+                item=_ref(item.get("ItemRef")),
+                quantity=_decimal(item.get("Qty")),
+                unit_price=_decimal(item.get("UnitPrice")),
+                amount_cents=cents,
+                is_taxable=_ref(item.get("TaxCodeRef")) not in (None, "NON"),
+            )
+        case "DiscountLineDetail":
+            discount = document.get("DiscountLineDetail") or {}
+            percent = _decimal(discount.get("DiscountPercent")) if discount.get("PercentBased") else None
+            return Line(LineKind.DISCOUNT, description=description, amount_cents=cents, percent=percent)
+        case _:
+            return Line(LineKind.TEXT, description=description, amount_cents=cents)
+
+
+def company(info: Document, preferences: Document) -> CompanySeen:
+    forms, taxes = preferences.get("SalesFormsPrefs") or {}, preferences.get("TaxPrefs") or {}
+    currency = ((preferences.get("CurrencyPrefs") or {}).get("HomeCurrency") or {}).get("value")
+    accounting = preferences.get("AccountingInfoPrefs") or {}
+    return CompanySeen(
+        name=str(info.get("CompanyName") or info.get("LegalName") or ""),
+        zone=_zone(info),
+        currency=str(currency or "USD"),
+        has_own_numbers=bool(forms.get("CustomTxnNumbers", False)),
+        closed_until=_date(accounting.get("BookCloseDate")),
+        uses_sales_tax=bool(taxes.get("UsingSalesTax", False)),
+    )
+
+
+def _zone(info: Document) -> str | None:
+    if info.get("DefaultTimeZone"):
+        return str(info["DefaultTimeZone"])
+    pairs = {pair.get("Name"): pair.get("Value") for pair in info.get("NameValue") or ()}
+    return pairs.get("DefaultTimeZone")
+
+
+def _tax_percent(tax: Document) -> Decimal | None:
+    lines = [line.get("TaxLineDetail") or {} for line in tax.get("TaxLine") or ()]
+    percents = [_decimal(line.get("TaxPercent")) for line in lines if line.get("PercentBased")]
+    known = [percent for percent in percents if percent is not None]
+    return sum(known, Decimal(0)) if known else None
+
+
+def _currency(document: Document) -> str:
+    return _ref(document.get("CurrencyRef")) or "USD"
+
+
+def _ref(document: Document | None) -> str | None:
+    value = (document or {}).get("value")
+    return None if value is None else str(value)
+
+
+def _cents(value: Any) -> int:
+    return 0 if value is None else to_cents(Decimal(value))
+
+
+def _decimal(value: Any) -> Decimal | None:
+    return None if value is None else Decimal(value)
+
+
+def _integer(value: Any) -> int | None:
+    return None if value is None else int(value)
+
+
+def _date(value: Any) -> date | None:
+    return date.fromisoformat(value[:10]) if value else None
+
+
+def _text(document: Document, name: str) -> str | None:
+    return str(document[name]) if document.get(name) else None
+
+
+def _lower(value: Any) -> str | None:
+    return str(value).strip().lower() if value else None

@@ -1,0 +1,83 @@
+"""The business reasons for which this service refuses something (all 409), and where each comes from."""
+
+from shared.errors import Conflict
+
+from billing.provider import NotConnected
+
+__all__ = [
+    "AlreadyAnswered",
+    "AlreadyInvoiced",
+    "AnotherCompany",
+    "ConsentRefused",
+    "CustomerGone",
+    "EmptyForm",
+    "NoEmailAddress",
+    "NotADraft",
+    "NotConnected",
+    "NotWritten",
+    "NothingLeft",
+    "NumbersNotOurs",
+    "PeriodClosed",
+    "StateRefused",
+    "UnknownItem",
+]
+
+
+class StateRefused(Conflict):
+    """The consent was begun by somebody else, too long ago, or is done already."""
+
+    code = "oauth_state_refused"
+
+
+class ConsentRefused(Conflict):
+    code = "consent_refused"
+
+
+class AnotherCompany(Conflict):
+    code = "another_company_connected"
+
+
+class NotADraft(Conflict):
+    code = "not_a_draft"
+
+
+class EmptyForm(Conflict):
+    code = "no_lines"
+
+
+class UnknownItem(Conflict):
+    code = "unknown_item"
+
+
+class CustomerGone(Conflict):
+    code = "customer_gone"
+
+
+class PeriodClosed(Conflict):
+    code = "period_closed"
+
+
+class NumbersNotOurs(Conflict):
+    code = "custom_numbers_off"
+
+
+class NotWritten(Conflict):
+    """It is not in QuickBooks yet."""
+
+    code = "not_in_quickbooks_yet"
+
+
+class NoEmailAddress(Conflict):
+    code = "no_email_address"
+
+
+class AlreadyAnswered(Conflict):
+    code = "already_answered"
+
+
+class AlreadyInvoiced(Conflict):
+    code = "already_invoiced"
+
+
+class NothingLeft(Conflict):
+    code = "nothing_left_to_invoice"

@@ -1,0 +1,4 @@
+from billing.models import Base
+from shared.migrations import run
+
+run(Base.metadata)

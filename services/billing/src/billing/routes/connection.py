@@ -1,0 +1,272 @@
+"""The connection to QuickBooks: consent, health, disconnect; what could not be written."""
+
+from html import escape
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Query, Request, Response
+from fastapi.responses import HTMLResponse
+from pydantic import BaseModel, StringConstraints
+from shared.auth import Principal
+from shared.database import UnitOfWork
+from shared.errors import InvalidTransition, NotFound, ProviderError
+from shared.events.envelope import Instant
+from shared.http import PUBLIC, ApiRouter, Needs, can, problems
+from shared.paging import Page, PageParams, page
+from sqlalchemy import select
+
+from billing.errors import AnotherCompany, ConsentRefused, NotConnected, StateRefused
+from billing.models import DifferenceRun, Push
+from billing.queries import sync_health
+from billing.routes.schemas import Body, Row, person_of
+from billing.services.connections import ConnectionService, Connector, Health
+from billing.services.intents import IntentService
+from billing.services.marks import CDC, DIFFERENCES, MarkService
+from billing.states import ConnectionStatus, PushKind, PushState
+
+router = ApiRouter(tags=["quickbooks"])
+
+Reader = Annotated[Principal, can("quickbooks:read")]
+Connecter = Annotated[Principal, can("quickbooks:connect")]
+
+Code = Annotated[str, StringConstraints(min_length=1, max_length=512)]
+State = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+RealmId = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,30}$")]
+
+
+class ConsentOut(BaseModel):
+    authorize_url: str
+    """Where the person's browser goes to consent."""
+
+
+class CallbackIn(Body):
+    """What Intuit put into the address that it sent the browser back to."""
+
+    code: Code
+    state: State
+    realm_id: RealmId
+
+
+class MarkOut(BaseModel):
+    name: str
+    position: int
+    is_done: bool
+    due_at: Instant | None
+    error: str | None
+
+
+class ConnectionOut(BaseModel):
+    """`status` is null before the first consent. Times that are not known are null."""
+
+    realm_id: str | None = None
+    status: ConnectionStatus | None = None
+    company_name: str | None = None
+    zone: str | None = None
+    currency: str | None = None
+    tax_percent: str | None = None
+    has_own_numbers: bool | None = None
+    connected_at: Instant | None = None
+    connected_by: str | None = None
+    status_at: Instant | None = None
+    access_expires_at: Instant | None = None
+    refresh_expires_at: Instant | None = None
+    last_sync_at: Instant | None = None
+    last_error: str | None = None
+    last_error_at: Instant | None = None
+    what_to_do: str | None = None
+    sync: list[MarkOut] = []
+    waiting_writes: int = 0
+    failed_writes: int = 0
+    waiting_notices: int = 0
+
+
+_ADVICE = {
+    None: "Connect QuickBooks: estimates and invoices are written there, payments are read from there.",
+    ConnectionStatus.NEEDS_RECONNECT: "Reconnect QuickBooks. Links, books and what waits to be written are all kept.",
+    ConnectionStatus.SUSPENDED: "QuickBooks takes no writes: check the company's subscription there. Writes wait.",
+    ConnectionStatus.DISCONNECTED: "Connect QuickBooks again. Links and books are kept.",
+}
+
+
+class PushOut(Row):
+    """A write into QuickBooks that waits, failed or was done."""
+
+    id: UUID
+    kind: PushKind
+    target_id: UUID
+    state: PushState
+    attempts: int
+    error_code: str | None
+    error: str | None
+    created_at: Instant
+    settled_at: Instant | None
+
+
+class DifferenceLine(BaseModel):
+    entity: str
+    qb_id: str | None
+    number: str | None = None
+    what: str
+    ours: str | None
+    theirs: str | None
+    explanation: str
+
+
+class DifferencesOut(Row):
+    id: UUID
+    realm_id: str
+    started_at: Instant
+    finished_at: Instant
+    compared: dict[str, Any]
+    lines: list[DifferenceLine]
+
+
+@router.get("/api/v1/quickbooks/connection")
+async def get_connection(connections: Needs[ConnectionService], uow: Needs[UnitOfWork], user: Reader) -> ConnectionOut:
+    """How we are connected, and what waits because of it."""
+    return await _shown(await connections.health(), uow)
+
+
+async def _shown(health: Health, uow: UnitOfWork) -> ConnectionOut:
+    row = health.connection
+    if row is None:
+        return ConnectionOut(what_to_do=_ADVICE[None])
+    counts, marks = await sync_health(uow.session, row.realm_id)
+    fields = (
+        "realm_id", "status", "company_name", "zone", "currency", "tax_percent", "connected_at", "connected_by",
+        "status_at", "last_sync_at", "last_error", "last_error_at",
+    )  # fmt: skip
+    return ConnectionOut(
+        **{name: getattr(row, name) for name in fields},
+        has_own_numbers=row.preferences.get("has_own_numbers"),
+        access_expires_at=health.access_expires_at,
+        refresh_expires_at=health.refresh_expires_at,
+        what_to_do=_ADVICE.get(row.status),
+        sync=[
+            MarkOut(
+                name=mark.name,
+                position=mark.position,
+                is_done=mark.done_at is not None,
+                due_at=mark.due_at,
+                error=mark.error,
+            )
+            for mark in marks
+        ],
+        waiting_writes=counts.get("pending", 0),
+        failed_writes=counts.get("failed", 0),
+        waiting_notices=counts.get("notices", 0),
+    )
+
+
+@router.post("/api/v1/quickbooks/connect", status_code=201)
+async def begin_consent(request: Request, user: Connecter) -> ConsentOut:
+    """Begin a consent. Only whoever began it can bring it back, within ten minutes, once."""
+    connector = await request.app.state.container.aget(Connector)
+    return ConsentOut(authorize_url=await connector.begin_consent(person_of(user)))
+
+
+_CONSENT_ERRORS = problems(StateRefused, AnotherCompany, ConsentRefused, ProviderError)
+
+
+@router.post("/api/v1/quickbooks/callback", responses=_CONSENT_ERRORS)
+async def complete_consent(given: CallbackIn, request: Request, user: Connecter) -> ConnectionOut:
+    """The consent that a browser brought back."""
+    connector: Connector = await request.app.state.container.aget(Connector)
+    row = await connector.complete(state=given.state, code=given.code, realm_id=given.realm_id, person=person_of(user))
+    return ConnectionOut(realm_id=row.realm_id, status=row.status, connected_at=row.connected_at)
+
+
+@router.get("/api/v1/quickbooks/callback", responses=_CONSENT_ERRORS, response_class=HTMLResponse)
+async def complete_consent_in_browser(
+    code: Annotated[Code, Query()],
+    state: Annotated[State, Query()],
+    realm_id: Annotated[RealmId, Query(alias="realmId")],
+    request: Request,
+    user: Connecter,
+) -> HTMLResponse:
+    """The same, for the browser itself; the state, used once, stands for the request's good faith."""
+    connector: Connector = await request.app.state.container.aget(Connector)
+    await connector.complete(state=state, code=code, realm_id=realm_id, person=person_of(user))
+    return HTMLResponse(_page("QuickBooks is connected", "Its books are being read. You can close this page."))
+
+
+@router.get("/public/quickbooks/callback", openapi_extra=PUBLIC, response_class=HTMLResponse)
+async def return_from_intuit(request: Request, error: Annotated[str, Query(max_length=200)] = "") -> HTMLResponse:
+    """Where Intuit sends the browser back to. Our cookie does not come along from a foreign site, so the browser is
+    sent on from a page of our own.
+    """
+    if error:
+        said = "You did not consent." if error == "access_denied" else f"Intuit says: {error}."
+        return HTMLResponse(_page("QuickBooks is not connected", f"{said} Begin anew where you connect QuickBooks."))
+    onward = f"/api/v1/quickbooks/callback?{request.url.query}"
+    refresh = f'<meta http-equiv="refresh" content="0; url={escape(onward, quote=True)}">'
+    link = f'<a href="{escape(onward, quote=True)}">Go on</a>'
+    return HTMLResponse(_page("Connecting QuickBooks", "One moment.", head=refresh, tail=link))
+
+
+def _page(title: str, text: str, *, head: str = "", tail: str = "") -> str:
+    return (
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">{head}</head>'
+        f"<body><main><h1>{escape(title)}</h1><p>{escape(text)}</p>{tail}</main></body></html>\n"
+    )
+
+
+@router.post("/api/v1/quickbooks/disconnect", responses=problems(NotConnected, ProviderError))
+async def disconnect(request: Request, user: Connecter) -> ConnectionOut:
+    """Forget the tokens here and at Intuit. Links, books and what waits to be written are kept."""
+    connector: Connector = await request.app.state.container.aget(Connector)
+    row = await connector.disconnect()
+    return ConnectionOut(realm_id=row.realm_id, status=row.status, status_at=row.status_at)
+
+
+@router.post("/api/v1/quickbooks/sync", status_code=202, responses=problems(NotConnected))
+async def sync_now(connections: Needs[ConnectionService], marks: Needs[MarkService], user: Connecter) -> Response:
+    """Read at once what changed, instead of within the hour."""
+    connection = await connections.active()
+    await marks.due(connection.realm_id, CDC)
+    return Response(status_code=202)
+
+
+@router.post("/api/v1/quickbooks/differences", status_code=202, responses=problems(NotConnected))
+async def compare_now(connections: Needs[ConnectionService], marks: Needs[MarkService], user: Connecter) -> Response:
+    """Compare our books with QuickBooks's at once, instead of at night."""
+    connection = await connections.active()
+    await marks.due(connection.realm_id, DIFFERENCES)
+    return Response(status_code=202)
+
+
+@router.get("/api/v1/quickbooks/differences")
+async def list_differences(params: PageParams, uow: Needs[UnitOfWork], user: Reader) -> Page[DifferencesOut]:
+    """The comparisons of our books with QuickBooks's, newest first: each empty, or explained line by line."""
+    rows, cursor, total = await page(
+        uow.session,
+        select(DifferenceRun),
+        keys=[DifferenceRun.started_at.desc(), DifferenceRun.id.desc()],
+        params=params,
+    )
+    return Page(items=[DifferencesOut.model_validate(row) for row in rows], next_cursor=cursor, total=total)
+
+
+@router.get("/api/v1/quickbooks/writes")
+async def list_writes(
+    params: PageParams, uow: Needs[UnitOfWork], user: Reader, state: Annotated[PushState | None, Query()] = None
+) -> Page[PushOut]:
+    """What was, or is to be, written into QuickBooks, newest first."""
+    statement = select(Push) if state is None else select(Push).where(Push.state == state)
+    rows, cursor, total = await page(
+        uow.session, statement, keys=[Push.id.desc()], params=params, scope={"state": state}
+    )
+    return Page(items=[PushOut.model_validate(row) for row in rows], next_cursor=cursor, total=total)
+
+
+@router.post("/api/v1/quickbooks/writes/{push_id}/retry", responses=problems(NotFound, InvalidTransition))
+async def retry_write(push_id: UUID, intents: Needs[IntentService], user: Connecter) -> PushOut:
+    """What it failed for is mended: write it anew."""
+    return PushOut.model_validate(await intents.retry(push_id))
+
+
+@router.post("/api/v1/quickbooks/writes/{push_id}/drop", responses=problems(NotFound, InvalidTransition))
+async def drop_write(push_id: UUID, intents: Needs[IntentService], user: Connecter) -> PushOut:
+    """Give up a write that failed; what waited behind it goes on."""
+    return PushOut.model_validate(await intents.drop(push_id))

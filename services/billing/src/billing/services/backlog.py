@@ -1,0 +1,57 @@
+"""What is left to do, so that others can tell when this service is at rest and when it will wake."""
+
+from datetime import datetime
+
+from shared.clock import wall_now
+from shared.database import Begin, UnitOfWork
+from shared.jobs import Backlog
+from sqlalchemy import exists, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.models import Connection, Customer, Notice, Push, SyncMark
+from billing.services.marks import CDC, COMPANY, PULLS, READABLE
+from billing.states import ConnectionStatus, PushState
+
+
+class BillingBacklog(Backlog):
+    """Counts what can be done now: without a connection, nothing of QuickBooks can."""
+
+    def __init__(self, begin: Begin) -> None:
+        self._begin = begin
+
+    async def counts(self) -> dict[str, int]:
+        async with self._begin() as tx:
+            uow = await tx.aget(UnitOfWork)
+            session = uow.session
+            readable = exists().where(Connection.realm_id == SyncMark.realm_id, Connection.status.in_(READABLE))
+            due = select(func.count()).where(SyncMark.due_at <= uow.now, readable)
+            writable = exists().where(
+                Connection.realm_id == Push.realm_id, Connection.status == ConnectionStatus.CONNECTED
+            )
+            told = exists().where(Connection.realm_id == Notice.realm_id, Connection.status.in_(READABLE))
+            unmatched = select(func.count()).where(Customer.needs_match)
+            return {
+                "pulls": await _count(session, due.where(SyncMark.name.in_((*PULLS, COMPANY)))),
+                "changes": await _count(session, due.where(SyncMark.name == CDC)),
+                "pushes": await _count(session, select(func.count()).where(Push.state == PushState.PENDING, writable)),
+                "notices": await _count(session, select(func.count()).where(Notice.processed_at.is_(None), told)),
+                "customers_to_match": await _count(session, unmatched),
+            }
+
+    async def next_due_at(self) -> datetime | None:
+        """The next reading of changes."""
+        async with self._begin() as tx:
+            session = await tx.aget(AsyncSession)
+            found: datetime | None = await session.scalar(
+                select(func.min(SyncMark.due_at))
+                .join(Connection, Connection.realm_id == SyncMark.realm_id)
+                .where(
+                    Connection.status.in_(READABLE),
+                    or_(SyncMark.leased_until.is_(None), SyncMark.leased_until < wall_now()),
+                )
+            )
+            return found
+
+
+async def _count(session: AsyncSession, statement: object) -> int:
+    return (await session.execute(statement)).scalar_one()  # type: ignore[call-overload, no-any-return]

@@ -1,0 +1,263 @@
+"""What is to be written into QuickBooks: intents are queued with the change that they are about, and built when due."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from shared.database import UnitOfWork
+from shared.errors import AppError, InvalidTransition, NotFound
+from shared.ids import uuid7
+from sqlalchemy import or_, select, text, update
+
+from billing import documents
+from billing.models import Connection, Customer, Estimate, Invoice, Push, Term
+from billing.models.books import Form
+from billing.settings import Settings
+from billing.settlement import company_day
+from billing.states import EstimateStatus, PushKind, PushState
+
+PUSH_CHANNEL = "pushes"
+_NUMBER = text(
+    "INSERT INTO number_series (prefix, next_number) VALUES (:prefix, 1002)"
+    " ON CONFLICT (prefix) DO UPDATE SET next_number = number_series.next_number + 1 RETURNING next_number - 1"
+)
+_ENTITIES: dict[PushKind, str] = {
+    PushKind.CREATE_CUSTOMER: "Customer",
+    PushKind.UPDATE_CUSTOMER: "Customer",
+    PushKind.CREATE_ESTIMATE: "Estimate",
+    PushKind.MARK_ESTIMATE: "Estimate",
+    PushKind.SEND_ESTIMATE: "Estimate",
+    PushKind.CREATE_INVOICE: "Invoice",
+    PushKind.SEND_INVOICE: "Invoice",
+    PushKind.VOID_INVOICE: "Invoice",
+}
+
+
+class NotReady(AppError):
+    """An intent that cannot be written as things stand: its sentence says what to mend."""
+
+
+@dataclass(frozen=True)
+class Intent:
+    """One write, ready to go. `label` is the number or name by which it is found again, `mark` proves it is ours."""
+
+    push_id: UUID
+    realm_id: str
+    kind: PushKind
+    target_id: UUID
+    qb_id: str
+    label: str
+    request_id: UUID
+    body: str
+    argument: str
+    was_unsent: bool
+
+    @property
+    def entity(self) -> str:
+        return _ENTITIES[self.kind]
+
+    @property
+    def operation(self) -> str | None:
+        return "void" if self.kind is PushKind.VOID_INVOICE else None
+
+    @property
+    def mark(self) -> str:
+        return documents.note_of(self.target_id)
+
+
+class IntentService:
+    """Lives in one transaction."""
+
+    def __init__(self, uow: UnitOfWork, settings: Settings) -> None:
+        self._uow = uow
+        self._prefixes = {Estimate: settings.estimate_prefix, Invoice: settings.invoice_prefix}
+
+    def queue(
+        self,
+        kind: PushKind,
+        target: Customer | Form,
+        *,
+        by: str,
+        after: Customer | None = None,
+        argument: str | None = None,
+    ) -> Push:
+        """Mean to write this, in the transaction of the change that it is about."""
+        push = Push(
+            id=uuid7(),
+            realm_id=target.realm_id,
+            kind=kind,
+            target_id=target.id,
+            after_id=after.id if after is not None else None,
+            argument=argument,
+            created_by=by,
+            created_at=self._uow.now,
+        )
+        self._uow.session.add(push)
+        self._uow.wake(PUSH_CHANNEL)
+        return push
+
+    async def next_number(self, model: type[Estimate] | type[Invoice]) -> str:
+        found = await self._uow.session.execute(_NUMBER, {"prefix": self._prefixes[model]})
+        return f"{self._prefixes[model]}{found.scalar_one()}"
+
+    async def prepared(self, push: Push) -> Intent | None:
+        """The intent with its request id and body, which stay what they are from now on.
+
+        None where it is done already; raises NotReady.
+        """
+        target = await self._target(push)
+        is_create = push.kind in (PushKind.CREATE_CUSTOMER, PushKind.CREATE_ESTIMATE, PushKind.CREATE_INVOICE)
+        if is_create and target.qb_id is not None:
+            return None  # A webhook told of it before its answer came.
+        if not is_create and target.qb_id is None:
+            raise NotReady("It is not in QuickBooks, as writing it there failed before.", code="not_in_quickbooks")
+        if push.request_id is None or push.body is None:
+            push.request_id, push.body = uuid7(), documents.text(await self._document(push, target))
+        return Intent(
+            push_id=push.id,
+            realm_id=push.realm_id,
+            kind=push.kind,
+            target_id=target.id,
+            qb_id=target.qb_id or "",
+            label=target.display_name if isinstance(target, Customer) else target.number or "",
+            request_id=push.request_id,
+            body=push.body,
+            argument=push.argument or "",
+            was_unsent=not isinstance(target, Customer) and target.sent_at is None,
+        )
+
+    async def _target(self, push: Push) -> Customer | Estimate | Invoice:
+        model: type[Customer] | type[Estimate] | type[Invoice] = {
+            "Customer": Customer,
+            "Estimate": Estimate,
+            "Invoice": Invoice,
+        }[_ENTITIES[push.kind]]  # type: ignore[assignment]
+        return await self._uow.session.get_one(model, push.target_id)
+
+    async def _document(self, push: Push, target: Customer | Estimate | Invoice) -> documents.Document:
+        if isinstance(target, Customer):
+            return documents.customer(target)
+        if push.kind in (PushKind.SEND_ESTIMATE, PushKind.SEND_INVOICE):
+            return {}
+        if push.kind is PushKind.VOID_INVOICE:
+            return documents.voided(str(target.qb_id), target.sync_token)
+        if push.kind is PushKind.MARK_ESTIMATE and isinstance(target, Estimate):
+            accepted = target.status is not EstimateStatus.DECLINED
+            day = company_day(target.status_at, await self._zone(target.realm_id)).isoformat()
+            return documents.marked_estimate(target, "Accepted" if accepted else "Rejected", target.answered_by, day)
+        customer = await self._customer_of(target)
+        if isinstance(target, Estimate):
+            return documents.estimate(target, customer)
+        estimate = await self._completed_estimate(target)
+        term = await self._uow.session.get(Term, target.term_id) if target.term_id else None
+        return documents.invoice(
+            target, customer, estimate_qb_id=estimate, term_qb_id=term.qb_id if term is not None else None
+        )
+
+    async def _customer_of(self, form: Form) -> str:
+        customer = await self._uow.session.get_one(Customer, form.customer_id)
+        while customer.merged_into_id is not None:
+            customer = await self._uow.session.get_one(Customer, customer.merged_into_id)
+        if customer.qb_id is None or not customer.is_active:
+            raise NotReady(
+                f"The customer {customer.display_name} was deleted or made inactive in QuickBooks. Make it active again"
+                " there, or choose another customer.",
+                code="customer_gone",
+            )
+        return customer.qb_id
+
+    async def _completed_estimate(self, invoice: Invoice) -> str | None:
+        """The estimate that QuickBooks is to close with this invoice: the one that nothing is left of."""
+        if invoice.estimate_id is None:
+            return None
+        estimate = await self._uow.session.get_one(Estimate, invoice.estimate_id)
+        others = await self._uow.session.scalars(
+            select(Invoice.subtotal_cents).where(
+                Invoice.estimate_id == estimate.id, ~Invoice.is_voided, ~Invoice.is_deleted
+            )
+        )
+        return estimate.qb_id if sum(others) >= estimate.subtotal_cents else None
+
+    async def _zone(self, realm_id: str) -> str:
+        return (await self._uow.session.get_one(Connection, realm_id)).zone
+
+    async def rename(self, push_id: UUID) -> None:
+        """Its name or number is taken: a form gets the next number, a customer is the other one or gets a suffix."""
+        push = await self._uow.session.get_one(Push, push_id, with_for_update=True)
+        target = await self._target(push)
+        if isinstance(target, Estimate | Invoice):
+            target.number = await self.next_number(type(target))
+            target.touch()
+            return
+        twin = await self._twin(target)
+        if twin is not None:
+            await self._become(push, target, twin)
+        else:
+            target.display_name = f"{target.display_name[:450].split(' (', 1)[0]} ({str(target.id)[-8:]})"
+
+    async def _twin(self, ours: Customer) -> Customer | None:
+        """The same person, entered in QuickBooks by somebody else. A name alone proves nothing."""
+        reachable = [
+            column == value for column, value in ((Customer.email, ours.email), (Customer.phone, ours.phone)) if value
+        ]
+        if not reachable:
+            return None
+        found: Customer | None = await self._uow.session.scalar(
+            select(Customer)
+            .where(
+                Customer.realm_id == ours.realm_id,
+                Customer.qb_id.is_not(None),
+                Customer.is_active,
+                Customer.display_name == ours.display_name,
+                or_(*reachable),
+            )
+            .limit(1)
+        )
+        return found
+
+    async def _become(self, push: Push, ours: Customer, twin: Customer) -> None:
+        push.state, push.settled_at, push.error = (
+            PushState.DROPPED,
+            self._uow.now,
+            "QuickBooks has this customer already.",
+        )
+        ours.merged_into_id, ours.is_active = twin.id, False
+        for model in (Estimate, Invoice):
+            await self._uow.session.execute(
+                update(model).where(model.customer_id == ours.id).values(customer_id=twin.id)
+            )
+        if twin.contact_id is None and ours.contact_id is not None:
+            twin.needs_match = True
+            self._uow.wake("matching")
+
+    async def retry(self, push_id: UUID) -> Push:
+        """What failed is mended: try again, built anew. Raises NotFound or InvalidTransition."""
+        push = await self._failed(push_id)
+        push.state, push.attempts, push.clashes = PushState.PENDING, 0, 0
+        push.request_id = push.body = push.first_tried_at = push.next_try_at = push.settled_at = None
+        push.error = push.error_code = None
+        self._uow.wake(PUSH_CHANNEL)
+        return push
+
+    async def drop(self, push_id: UUID) -> Push:
+        """Give it up, and with it what waits behind it. Raises NotFound or InvalidTransition."""
+        push = await self._failed(push_id)
+        push.state, push.settled_at = PushState.DROPPED, self._uow.now
+        self._uow.wake(PUSH_CHANNEL)
+        return push
+
+    async def _failed(self, push_id: UUID) -> Push:
+        push = await self._uow.session.get(Push, push_id, with_for_update=True)
+        if push is None:
+            raise NotFound("There is no such write.")
+        if push.state is not PushState.FAILED:
+            raise InvalidTransition(f"This write is {push.state}; only one that failed can be tried again or given up.")
+        return push
+
+    async def unsettled(self, target_id: UUID) -> list[Push]:
+        """What is still to be written of a target, or could not be."""
+        rows = await self._uow.session.scalars(
+            select(Push)
+            .where(Push.target_id == target_id, Push.state.in_((PushState.PENDING, PushState.FAILED)))
+            .order_by(Push.id)
+        )
+        return list(rows)

@@ -1,0 +1,120 @@
+"""How far a company's books were read, and what is to be read next: rows that one worker at a time holds."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from shared.clock import wall_now
+from shared.database import UnitOfWork
+from sqlalchemy import or_, select, text
+
+from billing.models import Connection, SyncMark
+from billing.provider import ENTITIES
+from billing.states import ConnectionStatus
+
+SYNC_CHANNEL = "sync"
+COMPANY, CDC, DIFFERENCES, NOTICES = "company", "cdc", "differences", "notices"
+READABLE = (ConnectionStatus.CONNECTED, ConnectionStatus.SUSPENDED)
+"""A company that is suspended can be read, not written."""
+LEASE = timedelta(minutes=5)
+"""Of whoever reads; a worker that died gives its mark back after this. Security time."""
+
+_ADD = text(
+    "INSERT INTO sync_mark (realm_id, name, position, due_at, reached_at) SELECT :realm, name, 1, :due, :due"
+    " FROM unnest(CAST(:names AS text[])) AS n(name) ON CONFLICT DO NOTHING"
+)
+
+
+def pull_name(entity: str) -> str:
+    return f"pull {entity}"
+
+
+PULLS = tuple(pull_name(entity) for entity in ENTITIES)
+
+
+class MarkService:
+    """Lives in one transaction."""
+
+    def __init__(self, uow: UnitOfWork) -> None:
+        self._uow = uow
+
+    async def begin(self, realm_id: str) -> None:
+        """At a consent: what was never read is pulled, and what was is brought up to date at once."""
+        await self._add(realm_id, (COMPANY, *PULLS, CDC, NOTICES), self._uow.now)
+        await self._add(realm_id, (DIFFERENCES,), self._uow.now + timedelta(days=1))
+        for name in (COMPANY, CDC):
+            await self.due(realm_id, name)
+
+    async def _add(self, realm_id: str, names: tuple[str, ...], due: datetime) -> None:
+        await self._uow.session.execute(_ADD, {"realm": realm_id, "names": list(names), "due": due})
+
+    async def due(self, realm_id: str, name: str) -> None:
+        """Let this be read as soon as somebody is free."""
+        mark = await self._uow.session.get(SyncMark, (realm_id, name), with_for_update=True)
+        if mark is not None:
+            mark.due_at = self._uow.now
+        self._uow.wake(SYNC_CHANNEL)
+
+    async def pull_again(self, realm_id: str) -> None:
+        """From the beginning: changes were missed that nobody tells of any more."""
+        for name in PULLS:
+            mark = await self._uow.session.get(SyncMark, (realm_id, name), with_for_update=True)
+            if mark is not None:
+                mark.position, mark.done_at, mark.due_at = 1, None, self._uow.now
+        self._uow.wake(SYNC_CHANNEL)
+
+    async def take(self, *names: str) -> SyncMark | None:
+        """A due mark of a company that is connected, leased to the caller; in the order of `names`."""
+        rows = await self._uow.session.scalars(
+            select(SyncMark)
+            .join(Connection, Connection.realm_id == SyncMark.realm_id)
+            .where(
+                SyncMark.name.in_(names),
+                SyncMark.due_at <= self._uow.now,
+                or_(SyncMark.leased_until.is_(None), SyncMark.leased_until < wall_now()),
+                Connection.status.in_(READABLE),
+            )
+            .with_for_update(of=SyncMark, skip_locked=True)
+        )
+        found = sorted(rows, key=lambda mark: names.index(mark.name))
+        if not found:
+            return None
+        found[0].leased_until = wall_now() + LEASE
+        return found[0]
+
+    async def take_first(self, realms: Sequence[str], name: str) -> str | None:
+        """The first of these companies that can be read and whose mark nobody holds, leased to the caller."""
+        mark = await self._uow.session.scalar(
+            select(SyncMark)
+            .join(Connection, Connection.realm_id == SyncMark.realm_id)
+            .where(
+                SyncMark.realm_id.in_(realms),
+                SyncMark.name == name,
+                or_(SyncMark.leased_until.is_(None), SyncMark.leased_until < wall_now()),
+                Connection.status.in_(READABLE),
+            )
+            .order_by(SyncMark.realm_id)
+            .limit(1)
+            .with_for_update(of=SyncMark, skip_locked=True)
+        )
+        if mark is None:
+            return None
+        mark.leased_until = wall_now() + LEASE
+        return mark.realm_id
+
+    async def give_back(self, realm_id: str, name: str, *, due_at: datetime | None, error: str | None = None) -> None:
+        mark = await self._uow.session.get(SyncMark, (realm_id, name), with_for_update=True)
+        if mark is not None:
+            mark.leased_until, mark.due_at, mark.error = None, due_at, error
+
+    async def keep(self, realm_id: str, name: str) -> SyncMark:
+        """The mark, still leased to the caller for a while."""
+        mark = await self._uow.session.get_one(SyncMark, (realm_id, name), with_for_update=True)
+        mark.leased_until = wall_now() + LEASE
+        return mark
+
+    async def pulled(self, realm_id: str) -> bool:
+        """Whether every kind was read to its end."""
+        open_marks = select(SyncMark).where(
+            SyncMark.realm_id == realm_id, SyncMark.name.in_(PULLS), SyncMark.done_at.is_(None)
+        )
+        return (await self._uow.session.scalars(open_marks.limit(1))).first() is None

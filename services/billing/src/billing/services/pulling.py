@@ -1,0 +1,175 @@
+"""Reading whole books: what a company is, the first pull page by page, and what changed since."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+import structlog
+from shared.database import Begin, UnitOfWork
+from shared.errors import AppError, ProviderError
+from shared.failpoints import failpoint
+
+from billing.provider import ENTITIES, NotConnected, Seen
+from billing.services.connections import ConnectionService
+from billing.services.marks import CDC, COMPANY, PULLS, MarkService, pull_name
+from billing.services.mirror import MirrorService
+from billing.services.reading import Reader
+from billing.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+PAGE = 1000
+OVERLAP = 20
+"""Rows read twice from page to page: positions shift when something is deleted meanwhile."""
+CDC_MOST = 1000
+CDC_EVERY = timedelta(hours=1)
+CDC_REACH = timedelta(days=29)
+"""QuickBooks tells of changes of 30 days; whoever was away longer reads everything again."""
+COMPANY_EVERY = timedelta(days=1)
+RETRY = timedelta(seconds=30)
+
+
+async def put_off(begin: Begin, realm_id: str, name: str, error: AppError) -> None:
+    """Give a mark back until QuickBooks may answer again."""
+    log.info("sync.put_off", realm_id=realm_id, mark=name, error=error.message)
+    async with begin() as tx:
+        uow, marks = await tx.aget(UnitOfWork), await tx.aget(MarkService)
+        await marks.give_back(realm_id, name, due_at=uow.now + RETRY, error=error.message)
+        await (await tx.aget(ConnectionService)).record_error(realm_id, error.message)
+
+
+class CompanyProcess:
+    """What the company says of itself: its name, zone, currency, closed period."""
+
+    def __init__(self, begin: Begin, reader: Reader) -> None:
+        self._begin = begin
+        self._reader = reader
+
+    async def run_once(self) -> int:
+        async with self._begin() as tx:
+            mark = await (await tx.aget(MarkService)).take(COMPANY)
+        if mark is None:
+            return 0
+        try:
+            company = await self._reader.books(mark.realm_id).company()
+        except (ProviderError, NotConnected) as error:
+            await put_off(self._begin, mark.realm_id, COMPANY, error)
+            return 0
+        async with self._begin() as tx:
+            uow = await tx.aget(UnitOfWork)
+            await (await tx.aget(ConnectionService)).describe(mark.realm_id, company)
+            await (await tx.aget(MarkService)).give_back(mark.realm_id, COMPANY, due_at=uow.now + COMPANY_EVERY)
+        return 1
+
+
+class PullProcess:
+    """The first pull: every kind in its order, page after page, the next one fetched while one is stored.
+
+    The position is committed with its page: whoever goes on after a crash reads no page twice, but the last one. What
+    changes while we read is told by change data capture, which begins before the first page.
+    """
+
+    def __init__(self, begin: Begin, reader: Reader) -> None:
+        self._begin = begin
+        self._reader = reader
+
+    async def run_once(self) -> int:
+        async with self._begin() as tx:
+            mark = await (await tx.aget(MarkService)).take(*PULLS)
+        if mark is None:
+            return 0
+        entity = ENTITIES[PULLS.index(mark.name)]
+        try:
+            return await self._pull(mark.realm_id, entity, mark.position)
+        except (ProviderError, NotConnected) as error:
+            await put_off(self._begin, mark.realm_id, mark.name, error)
+            return 0
+
+    async def _pull(self, realm_id: str, entity: str, position: int) -> int:
+        books, read = self._reader.books(realm_id), 0
+        fetching = asyncio.create_task(books.page(entity, position, PAGE))
+        try:
+            while True:
+                page = await fetching
+                is_last = len(page) < PAGE
+                position += len(page) if is_last else len(page) - OVERLAP
+                if not is_last:
+                    fetching = asyncio.create_task(books.page(entity, position, PAGE))
+                await self._store(realm_id, entity, page, position, is_last=is_last)
+                read += len(page)
+                if is_last:
+                    return max(read, 1)
+        finally:
+            fetching.cancel()
+            await asyncio.gather(fetching, return_exceptions=True)
+
+    async def _store(self, realm_id: str, entity: str, page: list[Seen], position: int, *, is_last: bool) -> None:
+        async with self._begin() as tx:
+            uow, marks = await tx.aget(UnitOfWork), await tx.aget(MarkService)
+            mirror = await tx.aget(MirrorService)
+            mark = await marks.keep(realm_id, pull_name(entity))
+            await mirror.store(realm_id, entity, page)
+            await mirror.note_tax(realm_id, page)
+            mark.position = position
+            failpoint("pull.before_commit")
+            if is_last:
+                mark.done_at = uow.now
+                await marks.give_back(realm_id, mark.name, due_at=None)
+                if await marks.pulled(realm_id):
+                    await (await tx.aget(ConnectionService)).record_sync(realm_id)
+                    await marks.due(realm_id, CDC)
+
+
+class ChangeProcess:
+    """Change data capture: hourly, and at every reconnect. The backstop of webhooks, which may be lost."""
+
+    def __init__(self, begin: Begin, reader: Reader, settings: Settings) -> None:
+        self._begin = begin
+        self._reader = reader
+        self._overlap = timedelta(seconds=settings.cdc_overlap_seconds)
+
+    async def run_once(self) -> int:
+        async with self._begin() as tx:
+            uow, marks = await tx.aget(UnitOfWork), await tx.aget(MarkService)
+            mark = await marks.take(CDC)
+            if mark is None:
+                return 0
+            asked_at, realm_id, since = uow.now, mark.realm_id, mark.reached_at
+            if since is not None and asked_at - since > CDC_REACH:
+                await marks.pull_again(realm_id)
+                since = None
+        try:
+            if since is not None:
+                await self._read(realm_id, since - self._overlap)
+        except (ProviderError, NotConnected) as error:
+            await put_off(self._begin, realm_id, CDC, error)
+            return 0
+        async with self._begin() as tx:
+            marks = await tx.aget(MarkService)
+            kept = await marks.keep(realm_id, CDC)
+            # Not further than the moment at which we asked: what changed since will be told the next time.
+            kept.reached_at = asked_at
+            await marks.give_back(realm_id, CDC, due_at=asked_at + CDC_EVERY)
+            await (await tx.aget(ConnectionService)).record_sync(realm_id)
+        return 1
+
+    async def _read(self, realm_id: str, since: datetime) -> None:
+        """All kinds in one call; where that is cut short, each on its own; where that is too, by query."""
+        books = self._reader.books(realm_id)
+        found = await books.changes(ENTITIES, since)
+        if sum(map(len, found.values())) < CDC_MOST:
+            await self._reader.take(realm_id, found)
+            return
+        for entity in ENTITIES:
+            alone = (await books.changes((entity,), since)).get(entity, [])
+            await self._reader.take(realm_id, {entity: alone})
+            if len(alone) >= CDC_MOST:
+                await self._page(realm_id, entity, since)
+
+    async def _page(self, realm_id: str, entity: str, since: datetime) -> None:
+        books, position = self._reader.books(realm_id), 1
+        while True:
+            page = await books.page_changed(entity, since, position, PAGE)
+            await self._reader.take(realm_id, {entity: page})
+            position += len(page)
+            if len(page) < PAGE:
+                return

@@ -1,0 +1,85 @@
+"""Taking over what was read: whatever it names is read first, and what it moved is read after."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from shared.database import Begin
+
+from billing.provider import ENTITIES, Books, OpenBooks, Seen
+from billing.services.mirror import MirrorService, References, references_of
+
+CHUNK = 100
+"""Ids that one query names."""
+_DEPTH = 3
+"""A payment names invoices, which name estimates, which name customers."""
+
+Found = Mapping[str, Sequence[Seen]]
+
+
+class Reader:
+    """Reads between transactions, stores in one. One company at a time: notices, changes and pulls all end here."""
+
+    def __init__(self, begin: Begin, open_books: OpenBooks) -> None:
+        self._begin = begin
+        self._open_books = open_books
+
+    def books(self, realm_id: str) -> Books:
+        return self._open_books(realm_id)
+
+    async def take(self, realm_id: str, found: Found) -> None:
+        """Mirror these objects. Raises what reading raises; nothing is stored then."""
+        complete = await self._completed(realm_id, found)
+        touched = await self._store(realm_id, complete)
+        if touched:
+            await self._store(realm_id, {"Invoice": await self.read(realm_id, "Invoice", touched)})
+
+    async def read(self, realm_id: str, entity: str, ids: Iterable[str]) -> list[Seen]:
+        """The objects of these ids; one that is not there any more comes as deleted."""
+        ordered, books, found = sorted(set(ids)), self.books(realm_id), list[Seen]()
+        for start in range(0, len(ordered), CHUNK):
+            chunk = ordered[start : start + CHUNK]
+            seen = await books.find(entity, chunk)
+            gone = set(chunk) - {one.id for one in seen}
+            found += [*seen, *(Seen(qb_id, -1, "", is_deleted=True) for qb_id in sorted(gone))]
+        return found
+
+    async def take_again(self, realm_id: str, references: References) -> None:
+        found = {entity: await self.read(realm_id, entity, ids) for entity, ids in references.items()}
+        await self.take(realm_id, found)
+
+    async def _completed(self, realm_id: str, found: Found) -> Found:
+        """With everything that they name and we lack. What QuickBooks does not give either is left out."""
+        complete: dict[str, list[Seen]] = defaultdict(list, {entity: list(seen) for entity, seen in found.items()})
+        asked: set[tuple[str, str]] = set()
+        for _ in range(_DEPTH):
+            wanted = _merged(references_of(entity, seen) for entity, seen in complete.items())
+            for entity, seen in complete.items():
+                wanted[entity] = wanted.get(entity, set()) - {one.id for one in seen}
+            async with self._begin() as tx:
+                missing = await (await tx.aget(MirrorService)).missing(realm_id, wanted)
+            news = {(entity, one) for entity, ids in missing.items() for one in ids} - asked
+            if not news:
+                break
+            asked |= news
+            for entity in {entity for entity, _ in news}:
+                ids = [one for kind, one in news if kind == entity]
+                complete[entity] += [one for one in await self.read(realm_id, entity, ids) if not one.is_deleted]
+        return complete
+
+    async def _store(self, realm_id: str, found: Found) -> set[str]:
+        touched: set[str] = set()
+        async with self._begin() as tx:
+            mirror = await tx.aget(MirrorService)
+            for entity in ENTITIES:
+                if found.get(entity):
+                    touched |= await mirror.store(realm_id, entity, found[entity])
+                    await mirror.note_tax(realm_id, found[entity])
+        return touched
+
+
+def _merged(parts: Iterable[References]) -> References:
+    found: References = defaultdict(set)
+    for part in parts:
+        for entity, ids in part.items():
+            found[entity] |= ids
+    return found

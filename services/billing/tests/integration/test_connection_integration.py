@@ -1,0 +1,182 @@
+"""Consent, tokens, health, loss."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import svcs
+from billing.models import Connection, OAuthState, OAuthToken
+from billing.provider import NotConnected
+from billing.services.tokens import TokenKeeper
+from billing.states import ConnectionStatus
+from shared.clock import wall_now
+from shared.database import UnitOfWork
+from sqlalchemy import update
+
+from .office import REALM, Office
+
+
+async def keeper(office: Office) -> TokenKeeper:
+    async with svcs.Container(office.registry) as container:
+        return await container.aget(TokenKeeper)
+
+
+async def expire(office: Office) -> None:
+    """The access token is older than we like, as after fifty minutes."""
+    async with office.begin() as tx:
+        uow = await tx.aget(UnitOfWork)
+        await uow.session.execute(update(OAuthToken).values(access_expires_at=wall_now()))
+
+
+async def test_before_the_first_consent_the_health_says_what_to_do(office: Office) -> None:
+    health = await office.health()
+    assert health["status"] is None
+    assert "Connect QuickBooks" in health["what_to_do"]
+    for path in ("sync", "disconnect"):
+        answer = await office.api.post(f"/api/v1/quickbooks/{path}")
+        assert (answer.status_code, answer.json()["code"]) == (409, "quickbooks_not_connected")
+
+
+async def test_a_consent_connects_and_the_books_are_read(office: Office) -> None:
+    assert (await office.connect())["status"] == "connected"
+    await office.settle()
+    health = await office.health()
+    assert (health["status"], health["company_name"]) == ("connected", "Attack-a-Crack Foundation Repair")
+    assert health["has_own_numbers"] is True
+    assert health["last_sync_at"] is not None
+    assert all(mark["is_done"] for mark in health["sync"] if mark["name"].startswith("pull"))
+    (restored,) = await office.published("billing.connection.restored.v1")
+    assert restored["realm_id"] == REALM
+
+
+async def test_tokens_lie_sealed(office: Office) -> None:
+    await office.connect()
+    token = await (await keeper(office)).token(REALM)
+    row = await office.one(OAuthToken)
+    assert token.encode() not in row.sealed_access
+    assert b"RT1-" not in row.sealed_refresh
+
+
+async def test_a_state_serves_its_own_person_once(office: Office) -> None:
+    begun = (await office.api.post("/api/v1/quickbooks/connect")).json()
+    back = (await office.control.get(begun["authorize_url"])).headers["location"]
+    given = {name: values[0] for name, values in parse_qs(urlsplit(back).query).items()}
+    body = {"code": given["code"], "state": given["state"], "realm_id": given["realmId"]}
+    async with office.begin() as tx:
+        uow = await tx.aget(UnitOfWork)
+        await uow.session.execute(update(OAuthState).values(person="somebody else"))
+    refused = await office.api.post("/api/v1/quickbooks/callback", json=body)
+    assert (refused.status_code, refused.json()["code"]) == (409, "oauth_state_refused")
+    assert await office.rows(Connection) == []
+    await office.connect()
+    again = await office.api.post("/api/v1/quickbooks/callback", json=body)
+    assert again.status_code == 409
+
+
+async def test_a_browser_that_comes_back_is_sent_on_from_a_page_of_ours(office: Office) -> None:
+    begun = (await office.api.post("/api/v1/quickbooks/connect")).json()
+    back = urlsplit((await office.control.get(begun["authorize_url"])).headers["location"])
+    page = await office.api.get(f"{back.path}?{back.query}", headers={"Authorization": ""})
+    assert (page.status_code, "/api/v1/quickbooks/callback?code=" in page.text) == (200, True)
+    done = await office.api.get(f"/api/v1/quickbooks/callback?{back.query}")
+    assert (done.status_code, "QuickBooks is connected" in done.text) == (200, True)
+    assert (await office.health())["status"] == "connected"
+
+
+async def test_a_refused_consent_is_told_in_words(office: Office) -> None:
+    await office.turn(tokens={"consent": "deny"})
+    begun = (await office.api.post("/api/v1/quickbooks/connect")).json()
+    back = urlsplit((await office.control.get(begun["authorize_url"])).headers["location"])
+    page = await office.api.get(f"{back.path}?{back.query}")
+    assert "You did not consent." in page.text
+
+
+async def test_twenty_parallel_expiries_are_one_refresh_and_nobody_is_locked_out(office: Office) -> None:
+    await office.turn(tokens={"rotation_seconds": 0, "after_rotation": "revoke_all"})
+    await office.connect()
+    await office.settle()
+    await expire(office)
+    # Twenty workers, each with what it keeps of its own process.
+    keepers = [await keeper(office) for _ in range(20)]
+    assert len({id(one) for one in keepers}) == 20
+    places = asyncio.Semaphore(8)
+
+    async def token(one: TokenKeeper) -> str:
+        async with places:
+            return await one.token(REALM)
+
+    tokens = await asyncio.gather(*map(token, keepers))
+    assert len(set(tokens)) == 1
+    assert (await office.grants())["items"][0]["refreshes"] == 1
+    assert (await office.one(OAuthToken)).version == 2
+    assert (await office.health())["status"] == "connected"
+
+
+async def test_a_token_that_quickbooks_rejects_is_refreshed_once_and_the_call_repeated(connected: Office) -> None:
+    await connected.people_do("expire-access")
+    await connected.new_customer("Ben Ode")
+    await connected.settle()
+    assert (await connected.grants())["items"][0]["refreshes"] >= 1
+    assert (await connected.health())["status"] == "connected"
+
+
+@pytest.mark.parametrize("how", ["expire-refresh", "disconnect"])
+async def test_a_dead_refresh_token_asks_for_a_person_and_keeps_everything(connected: Office, how: str) -> None:
+    customer = await connected.new_customer()
+    await connected.settle()
+    await connected.people_do(how)
+    await expire(connected)
+    with pytest.raises(NotConnected, match="Reconnect QuickBooks"):
+        await (await keeper(connected)).token(REALM)
+    health = await connected.health()
+    assert (health["status"], "Reconnect" in health["what_to_do"]) == ("needs_reconnect", True)
+    (lost,) = await connected.published("billing.connection.lost.v1")
+    assert lost["realm_id"] == REALM
+    await connected.connect()
+    await connected.settle()
+    assert (await connected.health())["status"] == "connected"
+    body = await connected.api.get("/api/v1/customers")
+    assert [row["qb_id"] for row in body.json()["items"]] == [customer["Id"]]
+
+
+async def test_what_intuit_cannot_answer_now_is_asked_again_with_the_same_token(connected: Office) -> None:
+    await expire(connected)
+    before = await connected.one(OAuthToken)
+    await connected.control.patch("/sandbox/v1/controls", json={"quickbooks": {"tokens": {"access_seconds": 1800}}})
+    token = await (await keeper(connected)).token(REALM)
+    after = await connected.one(OAuthToken)
+    assert token
+    assert after.version == before.version + 1
+
+
+async def test_disconnecting_forgets_the_tokens_here_and_there(connected: Office) -> None:
+    answer = await connected.api.post("/api/v1/quickbooks/disconnect")
+    assert (answer.status_code, answer.json()["status"]) == (200, "disconnected")
+    assert await connected.rows(OAuthToken) == []
+    assert (await connected.grants())["items"][0]["revoked_at"] is not None
+    with pytest.raises(NotConnected):
+        await (await keeper(connected)).token(REALM)
+
+
+async def test_another_company_is_refused_while_one_is_connected(connected: Office) -> None:
+    body: dict[str, Any] = {"realm_id": "9130350000000002", "name": "Another"}
+    assert (await connected.control.post("/sandbox/v1/quickbooks/companies", json=body)).status_code == 201
+    begun = (await connected.api.post("/api/v1/quickbooks/connect")).json()
+    back = (await connected.control.get(f"{begun['authorize_url']}&realmId=9130350000000002")).headers["location"]
+    given = {name: values[0] for name, values in parse_qs(urlsplit(back).query).items()}
+    answer = await connected.api.post(
+        "/api/v1/quickbooks/callback",
+        json={"code": given["code"], "state": given["state"], "realm_id": given["realmId"]},
+    )
+    assert (answer.status_code, answer.json()["code"]) == (409, "another_company_connected")
+    assert (await connected.one(Connection)).status is ConnectionStatus.CONNECTED
+
+
+async def test_after_a_month_away_everything_is_read_again(connected: Office) -> None:
+    await connected.advance(timedelta(days=40))
+    customer = await connected.new_customer("Late Larry")
+    await connected.settle()
+    listed = (await connected.api.get("/api/v1/customers")).json()
+    assert customer["Id"] in {row["qb_id"] for row in listed["items"]}
