@@ -6,8 +6,14 @@ from typing import Any
 import httpx
 import pytest
 from contacts.spec import SPEC
+from shared.consuming import DeadLetterService
+from shared.database import Begin
+from shared.events.envelope import Event
 from shared.main import ServiceSpec
+from shared.testing.streams import TestBus
 from shared.worker import Worker
+
+from .bookkeeping import Tell, create
 
 Upload = Callable[..., Awaitable[dict[str, Any]]]
 
@@ -52,3 +58,28 @@ def imported(client: httpx.AsyncClient, upload: Upload, worker: Worker) -> Uploa
         return done  # type: ignore[no-any-return]
 
     return run
+
+
+@pytest.fixture
+def tell(bus: TestBus, worker: Worker, begin: Begin) -> Tell:
+    """These events happen, in this order, and have had their effects."""
+
+    async def run(*events: Event) -> None:
+        for event in events:
+            await bus.publish_event(event)
+        await worker.run_until_idle()
+        async with begin() as tx:
+            refused = await (await tx.aget(DeadLetterService)).open_letters()
+        assert refused == []
+
+    return run
+
+
+@pytest.fixture
+async def ann(client: httpx.AsyncClient) -> dict[str, Any]:
+    return await create(client, "Ann")
+
+
+@pytest.fixture
+async def bob(client: httpx.AsyncClient) -> dict[str, Any]:
+    return await create(client, "Bob")

@@ -74,14 +74,15 @@ async def list_contacts(
     session: AsyncSession, wanted: ContactFilter, sort: Sort, params: PageRequest
 ) -> Page[ContactView]:
     """One page. `total` is null where it is not counted: contacts.queries.totals."""
-    if wanted.q:
+    if wanted.q or wanted.money.narrows:
         await plan_by_pattern(session)
     statement = wanted.apply(select(Contact))
     if is_money_sort(sort):
         statement = with_figure(statement, sort)
     scope = {"list": "contacts", **asdict(wanted)}
     rows, cursor, _ = await page(session, statement, keys=KEYS[sort], params=params, scope=scope, counted=False)
-    total = await total_of(session, statement.with_only_columns(Contact.id), is_search=wanted.narrows)
+    is_search = wanted.narrows or is_money_sort(sort)
+    total = await total_of(session, statement.with_only_columns(Contact.id), is_search=is_search)
     return Page(items=await views(session, rows), next_cursor=cursor, total=total)
 
 

@@ -7,7 +7,7 @@ _BY_PATTERN = text("SELECT set_config('plan_cache_mode', 'force_custom_plan', tr
 
 
 async def plan_by_pattern(session: AsyncSession) -> None:
-    """Plan this transaction's statements for what is looked for: a rare word through the index, a common one not.
+    """Plan this transaction's statements for what is looked for: what is rare through the index, what is common not.
 
     A plan for any pattern, which PostgreSQL goes over to after five searches, reads the whole table for a rare one.
     """
