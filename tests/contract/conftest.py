@@ -31,6 +31,7 @@ from contract.boundaries import (
     application,
     served,
 )
+from contract.money import receive_money
 
 Serve = Callable[..., AbstractContextManager[Boundary]]
 
@@ -85,7 +86,12 @@ def contacts(serve: Serve) -> Iterator[Boundary]:
 
 @pytest.fixture(scope="session")
 def campaigns(serve: Serve) -> Iterator[Boundary]:
-    with serve("campaigns", contacts_url=NOBODY, messaging_url=NOBODY) as boundary:
+    with serve(
+        "campaigns",
+        seed=lambda settings: asyncio.run(receive_money(settings)),
+        contacts_url=NOBODY,
+        messaging_url=NOBODY,
+    ) as boundary:
         boundary.seeds = seeds.campaigns(boundary)
         yield boundary
 

@@ -4,11 +4,12 @@ The numbers are those of the reliability catalogue. Each check returns the rows 
 """
 
 from harness.invariants.events import EVENTS
+from harness.invariants.money import MONEY
 from harness.invariants.records import RECORDS
 from harness.invariants.sending import SENDING
 from harness.system import System
 
-CHECKS = {**SENDING, **RECORDS, **EVENTS}
+CHECKS = {**SENDING, **RECORDS, **MONEY, **EVENTS}
 SHOWN = 20
 
 
