@@ -88,9 +88,9 @@ async def test_money_that_nobody_earned_says_why(books: Books) -> None:
 
 
 async def test_a_text_of_the_same_day_counts_in_the_companys_zone(books: Books, crm_clock: FakeClock) -> None:
-    """It is the 24th in London when the last text of the 23rd leaves in New York."""
-    await crm_clock.advance(timedelta(hours=6, minutes=30))
-    campaign = await books.texted(0)
+    """It is the 24th by UTC when the last texts of the 23rd leave in New York."""
+    await crm_clock.advance(timedelta(hours=7, minutes=30))
+    campaign = await books.texted(0, window_end="20:00")
     monday = TUESDAY - timedelta(days=1)
     await books.tell(link(), payment(on=monday))
     assert await books.earned(campaign) == WHOLE
@@ -121,7 +121,9 @@ async def test_money_given_back_is_taken_from_those_who_earned_it(books: Books) 
     assert await books.earned(campaign) == {"first_touch": 30_000, "last_touch": 30_000}
     await books.tell(voided(1))
     assert await books.unattributed() == {"outside_window": -20_000}
-    await books.tell(payment(1, version=3), payment(1, version=4, of=5))
+    await books.tell(payment(1, version=3))
+    assert (await books.earned(campaign))["last_touch"] == 30_000
+    await books.tell(payment(1, version=4, of=5))
     assert await books.unattributed() == {"outside_window": -20_000, "not_linked": 50_000}
 
 
@@ -233,6 +235,28 @@ async def test_two_workers_do_not_both_append(books: Books) -> None:
     await books.office.worker.run_until_idle()
     assert len(await books.entries(model="last_touch")) == 20
     assert set((await books.sums()).values()) == {100}
+
+
+async def test_news_that_comes_during_an_attribution_waits_for_its_end(books: Books) -> None:
+    campaign = await books.texted(0)
+    async with books.office.begin() as tx:
+        await (await tx.aget(RevenueService)).record_payments([payment(contact_id=contact(0))])
+
+    async def spread() -> None:
+        async with books.office.begin() as tx:
+            assert await (await tx.aget(AttributionService)).spread_news() == 1
+
+    await spread()
+    async with books.office.begin() as first:
+        assert await (await first.aget(AttributionService)).attribute_next() == 1
+        await (await first.aget(AsyncSession)).flush()
+        async with books.office.begin() as tx:
+            await (await tx.aget(RevenueService)).record_link(link())  # type: ignore[arg-type]
+        await spread()
+        async with books.office.begin() as second:
+            assert await (await second.aget(AttributionService)).attribute_next() == 0
+    await books.office.worker.run_until_idle()
+    assert await books.earned(campaign) == WHOLE
 
 
 async def test_whoever_has_a_payment_in_hand_is_not_waited_for(books: Books) -> None:
