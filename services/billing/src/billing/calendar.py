@@ -61,7 +61,8 @@ def calendar_text(name: str, entries: Iterable[Entry]) -> str:
     calendar.add("x-published-ttl", vDuration(_REREAD))
     for entry in entries:
         calendar.add_component(_event(entry))
-    return calendar.to_ical(sorted=False).decode()
+    written: bytes = calendar.to_ical(sorted=False)
+    return written.decode()
 
 
 def _event(entry: Entry) -> Event:

@@ -113,7 +113,8 @@ CONNECTION_MOVES: Mapping[ConnectionStatus, frozenset[ConnectionStatus]] = {
 JOB_MOVES: Mapping[JobStatus, frozenset[JobStatus]] = {
     _J.OPEN: frozenset({_J.SCHEDULED, _J.COMPLETED, _J.CANCELLED}),
     _J.SCHEDULED: frozenset({_J.OPEN, _J.COMPLETED, _J.CANCELLED}),
-    _J.COMPLETED: frozenset({_J.SCHEDULED}),
+    # One that was completed without a visit is open again; a callback schedules a completed one.
+    _J.COMPLETED: frozenset({_J.OPEN, _J.SCHEDULED}),
     _J.CANCELLED: frozenset({_J.OPEN, _J.SCHEDULED}),
 }
 

@@ -1,6 +1,7 @@
 """Jobs: the work at a property, its visits, and the calendars that show them."""
 
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from shared.database import Identified, Versioned, str_enum
@@ -30,6 +31,7 @@ class Job(Base, Identified, Versioned):
     status_at: Mapped[datetime]
     created_by: Mapped[str]
     created_at: Mapped[datetime]
+    changed_at: Mapped[datetime]
 
     def move(self, target: JobStatus, *, now: datetime) -> None:
         """Raises InvalidTransition."""
@@ -55,6 +57,22 @@ class Visit(Base, Identified, Versioned):
     notes: Mapped[str | None]
     is_cancelled: Mapped[bool] = mapped_column(default=False)
     changed_at: Mapped[datetime]
+
+    @property
+    def ends_at(self) -> datetime:
+        return self.starts_at + timedelta(minutes=self.minutes)
+
+
+def next_visit(visits: Iterable[Visit], now: datetime) -> Visit | None:
+    """The first one that takes place and is not over."""
+    ahead = [visit for visit in visits if not visit.is_cancelled and visit.ends_at > now]
+    return min(ahead, key=lambda visit: (visit.starts_at, visit.id), default=None)
+
+
+def last_visit(visits: Iterable[Visit]) -> Visit | None:
+    """The latest one that takes place, or did."""
+    kept = [visit for visit in visits if not visit.is_cancelled]
+    return max(kept, key=lambda visit: (visit.starts_at, visit.id), default=None)
 
 
 class CalendarFeed(Base, Identified):
