@@ -8,10 +8,10 @@ from fastapi import FastAPI
 from shared.http import build_app
 
 from billing.clients.quickbooks.receiver import SignedNotices
-from billing.routes import connection, webhooks
+from billing.routes import calendars, connection, jobs, webhooks
 from billing.settings import Settings
 
-ROUTERS = (connection.router, webhooks.router)
+ROUTERS = (connection.router, webhooks.router, jobs.router, calendars.router)
 
 
 @asynccontextmanager

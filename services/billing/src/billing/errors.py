@@ -9,8 +9,10 @@ __all__ = [
     "AlreadyInvoiced",
     "AnotherCompany",
     "ConsentRefused",
+    "ContactGone",
     "CustomerGone",
     "EmptyForm",
+    "JobClosed",
     "NoEmailAddress",
     "NotADraft",
     "NotConnected",
@@ -20,6 +22,7 @@ __all__ = [
     "PeriodClosed",
     "StateRefused",
     "UnknownItem",
+    "VisitCancelled",
 ]
 
 
@@ -81,3 +84,19 @@ class AlreadyInvoiced(Conflict):
 
 class NothingLeft(Conflict):
     code = "nothing_left_to_invoice"
+
+
+class JobClosed(Conflict):
+    """The job is completed or cancelled."""
+
+    code = "job_closed"
+
+
+class VisitCancelled(Conflict):
+    code = "visit_cancelled"
+
+
+class ContactGone(Conflict):
+    """The contact is archived, or was merged into one that is."""
+
+    code = "contact_inactive"

@@ -16,8 +16,10 @@ from billing.clients.quickbooks.receiver import SignedNotices
 from billing.provider import Books
 from billing.services.announcing import Announcer
 from billing.services.backlog import BillingBacklog
+from billing.services.calendars import CalendarService
 from billing.services.connections import ConnectionService, Connector
 from billing.services.intents import IntentService
+from billing.services.jobs import JobService
 from billing.services.marks import MarkService
 from billing.services.mirror import MirrorService
 from billing.services.notices import NoticeProcess, NoticeService
@@ -61,6 +63,8 @@ def _register_services(registry: Registry) -> None:
     add(IntentService, lambda c: IntentService(*c.get(UnitOfWork, Settings)))
     add(PushService, lambda c: PushService(*c.get(UnitOfWork, IntentService, Settings)))
     add(PeopleService, lambda c: PeopleService(*c.get(UnitOfWork, Announcer)))
+    add(JobService, lambda c: JobService(*c.get(UnitOfWork, PeopleService)))
+    add(CalendarService, lambda c: CalendarService(c.get(UnitOfWork)))
 
 
 def _register_clients(registry: Registry, settings: Settings) -> None:

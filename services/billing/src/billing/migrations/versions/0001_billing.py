@@ -152,6 +152,7 @@ TABLES = (
         status_at TIMESTAMP WITH TIME ZONE NOT NULL,
         created_by TEXT NOT NULL,
         created_at TIMESTAMP WITH TIME ZONE NOT NULL,
+        changed_at TIMESTAMP WITH TIME ZONE NOT NULL,
         id UUID NOT NULL,
         version INTEGER NOT NULL,
         CONSTRAINT pk_job PRIMARY KEY (id),
