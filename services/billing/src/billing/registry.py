@@ -64,7 +64,7 @@ def _register_services(registry: Registry) -> None:
     add(PushService, lambda c: PushService(*c.get(UnitOfWork, IntentService, Settings)))
     add(PeopleService, lambda c: PeopleService(*c.get(UnitOfWork, Announcer)))
     add(JobService, lambda c: JobService(*c.get(UnitOfWork, PeopleService)))
-    add(CalendarService, lambda c: CalendarService(c.get(UnitOfWork)))
+    add(CalendarService, lambda c: CalendarService(*c.get(UnitOfWork, PeopleService)))
 
 
 def _register_clients(registry: Registry, settings: Settings) -> None:

@@ -12,7 +12,8 @@ from sqlalchemy import select
 
 from billing.calendar import Entry
 from billing.models import CalendarFeed, ContactCopy, Job, Visit
-from billing.services.jobs import contacts_of, name_of
+from billing.services.jobs import known_as, name_of
+from billing.services.people import PeopleService
 
 _BACK, _AHEAD = timedelta(days=90), timedelta(days=400)
 _TOKEN_BYTES = 32
@@ -21,8 +22,9 @@ _TOKEN_BYTES = 32
 class CalendarService:
     """Lives in one transaction."""
 
-    def __init__(self, uow: UnitOfWork) -> None:
+    def __init__(self, uow: UnitOfWork, people: PeopleService) -> None:
         self._uow = uow
+        self._people = people
 
     async def create(self, name: str, *, by: str) -> tuple[CalendarFeed, str]:
         """The feed and its token, which is told this once: only its hash is kept."""
@@ -61,7 +63,7 @@ class CalendarService:
             .order_by(Visit.starts_at, Visit.id)
         )
         rows = [(visit, job) for visit, job in found]
-        contacts = await contacts_of(self._uow.session, (job.contact_id for _, job in rows))
+        contacts = await known_as(self._uow.session, self._people, {job.contact_id for _, job in rows})
         return [_entry(visit, job, contacts.get(job.contact_id)) for visit, job in rows]
 
 

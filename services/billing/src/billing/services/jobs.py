@@ -1,7 +1,7 @@
 """Jobs for a contact at a property: planned in visits, told to others, done or called off."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,27 +12,17 @@ from shared.errors import NotFound
 from shared.etag import check_version
 from shared.events.billing import JobCompleted, JobMoved, JobScheduled
 from shared.ids import uuid7
-from sqlalchemy import Select, exists, select, text
+from sqlalchemy import Select, exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.errors import ContactGone, JobClosed, VisitCancelled
 from billing.models import ContactCopy, Job, PropertyCopy, Visit
 from billing.models.work import last_visit, next_visit
+from billing.queries import contacts_of
 from billing.services.people import PeopleService
 from billing.states import JobStatus, VisitKind
 
 CLOSED = (JobStatus.COMPLETED, JobStatus.CANCELLED)
-
-_STANDS_FOR = text("""
-    WITH RECURSIVE chain (asked, contact_id) AS (
-        SELECT asked, asked FROM unnest(CAST(:ids AS uuid[])) AS of (asked)
-        UNION
-        SELECT chain.asked, alias.primary_id FROM chain JOIN contact_alias AS alias
-            ON alias.secondary_id = chain.contact_id AND alias.is_merged
-    )
-    SELECT asked, contact_id FROM chain
-    WHERE NOT EXISTS (SELECT FROM contact_alias AS a WHERE a.secondary_id = chain.contact_id AND a.is_merged)
-""")
 
 
 @dataclass(frozen=True)
@@ -78,13 +68,11 @@ def name_of(contact: ContactCopy | None) -> str | None:
     return " ".join(filter(None, (contact.given_name, contact.family_name))) or contact.company_name
 
 
-async def contacts_of(session: AsyncSession, ids: Iterable[UUID]) -> Mapping[UUID, ContactCopy]:
+async def known_as(session: AsyncSession, people: PeopleService, ids: Collection[UUID]) -> Mapping[UUID, ContactCopy]:
     """Whom each of these ids stands for after all merges, as far as we know them."""
-    found = await session.execute(_STANDS_FOR, {"ids": list(set(ids))})
-    persons: dict[UUID, UUID] = {row.asked: row.contact_id for row in found}
-    copies = await session.scalars(select(ContactCopy).where(ContactCopy.contact_id.in_(set(persons.values()))))
-    known = {copy.contact_id: copy for copy in copies}
-    return {asked: known[person] for asked, person in persons.items() if person in known}
+    persons = await people.persons(ids)
+    known = await contacts_of(session, set(persons.values()))
+    return {contact_id: known[person] for contact_id, person in persons.items() if person in known}
 
 
 class JobService:
@@ -125,7 +113,7 @@ class JobService:
         visits: defaultdict[UUID, list[Visit]] = defaultdict(list)
         for visit in await self._visits(*(job.id for job in jobs)):
             visits[visit.job_id].append(visit)
-        contacts = await contacts_of(self._uow.session, (job.contact_id for job in jobs))
+        contacts = await known_as(self._uow.session, self._people, {job.contact_id for job in jobs})
         return [Planned(job, contacts.get(job.contact_id), visits[job.id]) for job in jobs]
 
     async def _visits(self, *job_ids: UUID) -> Sequence[Visit]:
