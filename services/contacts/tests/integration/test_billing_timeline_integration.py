@@ -153,7 +153,9 @@ async def test_what_a_customer_did_before_the_link_appears_with_it_and_goes_with
     assert await moves(client, ann) == ["invoice issued", "payment received", "customer linked"]
     owed = NOTHING_KNOWN | {"invoiced_cents": 50_000, "balance_cents": 30_000, "paid_cents": 20_000}
     assert await money(client, ann) == owed | {"last_paid_on": "2026-03-05"}
-    await tell(unlinked(customer, ann, 2, hours=6), linked(customer, bob, 3, hours=7))
+    await tell(unlinked(customer, ann, 2, hours=6))
+    assert (await moves(client, ann), await money(client, ann)) == (["customer linked", "customer unlinked"], None)
+    await tell(linked(customer, bob, 3, hours=7))
     assert await moves(client, ann) == ["customer linked", "customer unlinked"]
     assert await money(client, ann) is None
     assert await moves(client, bob) == ["invoice issued", "payment received", "customer linked"]

@@ -156,9 +156,9 @@ async def test_an_estimate_is_open_from_its_sending_to_the_answer(
     await tell(estimate(EstimateSent, customer, 3, estimate_id=ids[2], cents=70_000))
     assert await open_ones() == (2, 130_000)
     # Of two moves in one version it is the answer that counts, whichever came first.
-    both = uuid7()
-    await tell(estimate(EstimateDeclined, customer, 1, estimate_id=both))
-    await tell(estimate(EstimateSent, customer, 1, estimate_id=both))
+    for kinds in ((EstimateDeclined, EstimateSent), (EstimateSent, EstimateDeclined)):
+        both = uuid7()
+        await tell(*(estimate(kind, customer, 1, estimate_id=both) for kind in kinds))
     assert await open_ones() == (2, 130_000)
     assert await names(client, has_open_estimate=True) == ["Ann"]
 
@@ -271,3 +271,11 @@ async def test_a_contact_without_a_customer_has_unknown_money(client: httpx.Asyn
     assert item["money"] is None
     for query in ({"has_balance": "false"}, {"is_overdue": "false"}, {"sort": "balance"}):
         assert await names(client, **query) == []
+
+
+@pytest.mark.parametrize("query", ["last_paid_from=0", "last_paid_until=1767225600", "paid_at_least=-1", "sort=profit"])
+async def test_a_malformed_condition_on_money_names_its_field(client: httpx.AsyncClient, query: str) -> None:
+    answer = await client.get(f"{CONTACTS}?{query}")
+    field = f"query.{query.partition('=')[0]}"
+    assert answer.status_code == 422
+    assert any(error["field"].startswith(field) for error in answer.json()["errors"])

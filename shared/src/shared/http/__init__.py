@@ -2,8 +2,8 @@
 
 from shared.http.app import build_app
 from shared.http.dependencies import PUBLIC, UPLOAD, Needs, Tx, can
-from shared.http.instants import Moment
+from shared.http.instants import Day, Moment
 from shared.http.problems import problems
 from shared.http.routing import ApiRouter
 
-__all__ = ["PUBLIC", "UPLOAD", "ApiRouter", "Moment", "Needs", "Tx", "build_app", "can", "problems"]
+__all__ = ["PUBLIC", "UPLOAD", "ApiRouter", "Day", "Moment", "Needs", "Tx", "build_app", "can", "problems"]

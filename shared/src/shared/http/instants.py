@@ -1,6 +1,6 @@
-"""Instants as callers write them."""
+"""Instants and days as callers write them."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
@@ -26,3 +26,13 @@ Moment = Annotated[
     AfterValidator(_within_reach),
     Field(description="RFC 3339 with an offset."),
 ]
+
+
+def _day_written_out(value: object) -> object:
+    """As with instants: `0` is nobody's way to write a day."""
+    if isinstance(value, date) or (isinstance(value, str) and value[4:5] == "-"):
+        return value
+    raise ValueError("write a day out, such as 2026-11-24")
+
+
+Day = Annotated[date, BeforeValidator(_day_written_out)]

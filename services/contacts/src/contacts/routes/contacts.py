@@ -1,6 +1,5 @@
 """/api/v1/contacts"""
 
-from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -10,7 +9,7 @@ from shared.auth import Principal
 from shared.database import UnitOfWork
 from shared.errors import Conflict, NotFound, PreconditionFailed, PreconditionRequired
 from shared.etag import IfMatch, set_etag
-from shared.http import ApiRouter, Needs, can, problems
+from shared.http import ApiRouter, Day, Needs, can, problems
 from shared.paging import Page, PageParams
 
 from contacts.drafts import E164, ContactDraft, ContactEdit, Name, TagName
@@ -73,8 +72,8 @@ def _money_filter(
     invoiced_at_least: Cents = None,
     paid_at_least: Cents = None,
     balance_at_least: Cents = None,
-    last_paid_from: Annotated[date | None, Query(description="Paid last on this day or later.")] = None,
-    last_paid_until: Annotated[date | None, Query(description="Paid last on this day or earlier.")] = None,
+    last_paid_from: Annotated[Day | None, Query(description="Paid last on this day or later.")] = None,
+    last_paid_until: Annotated[Day | None, Query(description="Paid last on this day or earlier.")] = None,
 ) -> MoneyFilter:
     return MoneyFilter(
         is_customer=is_customer,
