@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+import orjson
+
 from billing.lines import Line, LineKind, read_lines
 from billing.models import ContactCopy, Customer, Estimate, Invoice
 from billing.models.books import Form
@@ -14,23 +16,42 @@ MARK = "crm:"
 
 Document = dict[str, Any]
 
+_NAMES = {
+    "display_name": "DisplayName",
+    "given_name": "GivenName",
+    "family_name": "FamilyName",
+    "company_name": "CompanyName",
+}
+_ADDRESS = {"street": "Line1", "city": "City", "region": "CountrySubDivisionCode", "postal_code": "PostalCode"}
+
 
 def customer(row: Customer) -> Document:
-    name = {"GivenName": row.given_name, "FamilyName": row.family_name, "CompanyName": row.company_name}
-    address = {
-        "Line1": row.street,
-        "City": row.city,
-        "CountrySubDivisionCode": row.region,
-        "PostalCode": row.postal_code,
-    }
-    body: Document = {"DisplayName": row.display_name, **_said(name)}
+    body: Document = _said({key: getattr(row, name) for name, key in _NAMES.items()})
     if row.email:
         body["PrimaryEmailAddr"] = {"Address": row.email}
     if row.phone:
         body["PrimaryPhone"] = {"FreeFormNumber": row.phone}
-    if any(address.values()):
-        body["BillAddr"] = _said(address)
+    if address := _said({key: getattr(row, name) for name, key in _ADDRESS.items()}):
+        body["BillAddr"] = address
     return {**body, "Notes": f"{MARK}{row.id}"}
+
+
+def changed_customer(row: Customer, changes: Mapping[str, str | None]) -> Document:
+    """A sparse update with `changes`, by our names. An empty text takes something away; an address goes as a whole."""
+    body: Document = {"Id": row.qb_id, "SyncToken": str(row.sync_token), "sparse": True}
+    body |= {_NAMES[name]: value or "" for name, value in changes.items() if name in _NAMES}
+    if "email" in changes:
+        body["PrimaryEmailAddr"] = {"Address": changes["email"] or ""}
+    if "phone" in changes:
+        body["PrimaryPhone"] = {"FreeFormNumber": changes["phone"] or ""}
+    if changes.keys() & _ADDRESS.keys():
+        body["BillAddr"] = {key: changes.get(name, getattr(row, name)) or "" for name, key in _ADDRESS.items()}
+    return body
+
+
+def says(seen: object, changes: str) -> bool:
+    """Whether what was read has all of these changes (a write's `argument`)."""
+    return all((getattr(seen, name, None) or None) == value for name, value in orjson.loads(changes).items())
 
 
 def estimate(row: Estimate, customer_qb_id: str) -> Document:

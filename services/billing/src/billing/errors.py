@@ -6,7 +6,9 @@ from billing.provider import NotConnected
 
 __all__ = [
     "AlreadyAnswered",
+    "AlreadyDecided",
     "AlreadyInvoiced",
+    "AlreadyLinked",
     "AnotherCompany",
     "ConsentRefused",
     "ContactGone",
@@ -18,6 +20,7 @@ __all__ = [
     "NotConnected",
     "NotWritten",
     "NothingLeft",
+    "NothingToCallIt",
     "NumbersNotOurs",
     "PeriodClosed",
     "StateRefused",
@@ -86,6 +89,28 @@ class NothingLeft(Conflict):
     code = "nothing_left_to_invoice"
 
 
+class ContactGone(Conflict):
+    """The contact is archived, or was merged into one that is."""
+
+    code = "contact_inactive"
+
+
+class NothingToCallIt(Conflict):
+    """A contact without name, phone and e-mail cannot be a customer."""
+
+    code = "contact_without_name"
+
+
+class AlreadyLinked(Conflict):
+    """The customer is another contact's."""
+
+    code = "already_linked"
+
+
+class AlreadyDecided(Conflict):
+    code = "already_decided"
+
+
 class JobClosed(Conflict):
     """The job is completed or cancelled."""
 
@@ -94,9 +119,3 @@ class JobClosed(Conflict):
 
 class VisitCancelled(Conflict):
     code = "visit_cancelled"
-
-
-class ContactGone(Conflict):
-    """The contact is archived, or was merged into one that is."""
-
-    code = "contact_inactive"

@@ -20,7 +20,7 @@ class ContactCopy(Base):
     __table_args__ = (
         Index("ix_contact_copy_phones", "phones", postgresql_using="gin"),
         Index("ix_contact_copy_emails", "emails", postgresql_using="gin"),
-        Index("ix_contact_copy_place", "postal_code", "family_name"),
+        Index("ix_contact_copy_name_keys", "name_keys", postgresql_using="gin"),
     )
 
     contact_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -34,6 +34,8 @@ class ContactCopy(Base):
     city: Mapped[str | None]
     region: Mapped[str | None]
     postal_code: Mapped[str | None]
+    name_keys: Mapped[list[str]] = mapped_column(ARRAY(TEXT), default=list)
+    """By which customers of the same name are found (matching.py)."""
     is_active: Mapped[bool] = mapped_column(default=True)
 
 

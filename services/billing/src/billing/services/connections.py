@@ -55,6 +55,11 @@ class ConnectionService:
         )
         return found.one_or_none()
 
+    async def current_realm(self) -> str:
+        """Whose books are shown; none's before the first consent."""
+        found = await self.current()
+        return found.realm_id if found else ""
+
     async def active(self) -> Connection:
         """Raises NotConnected where no company is; one that needs a reconnect still is the company."""
         found = await self.current()

@@ -1,6 +1,7 @@
 """Copies of contacts' people and properties, and who stands for whom after merges."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
 from uuid import UUID
 
 from shared.database import UnitOfWork
@@ -13,9 +14,10 @@ from shared.events.contacts import (
     PropertyChanged,
     PropertyItem,
 )
-from sqlalchemy import delete, or_, select, text, update
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
+from billing.matching import names_of, place_of
 from billing.models import CandidateStatus, ContactAlias, ContactCopy, Customer, MatchCandidate, PropertyCopy
 from billing.services.announcing import Announcer
 
@@ -30,6 +32,30 @@ _PERSON = text("""
     WHERE NOT EXISTS (SELECT FROM contact_alias AS a WHERE a.secondary_id = chain.contact_id AND a.is_merged)
     LIMIT 1
 """)
+_PERSONS = text("""
+    WITH RECURSIVE chain (alias_id, contact_id) AS (
+        SELECT id, id FROM unnest(CAST(:ids AS uuid[])) AS asked (id)
+        UNION
+        SELECT chain.alias_id, alias.primary_id FROM chain JOIN contact_alias AS alias
+            ON alias.secondary_id = chain.contact_id AND alias.is_merged
+    )
+    SELECT alias_id, contact_id FROM chain
+    WHERE NOT EXISTS (SELECT FROM contact_alias AS a WHERE a.secondary_id = chain.contact_id AND a.is_merged)
+""")
+_FAMILIES = text("""
+    WITH RECURSIVE chain (person, contact_id) AS (
+        SELECT id, id FROM unnest(CAST(:ids AS uuid[])) AS asked (id)
+        UNION
+        SELECT chain.person, alias.secondary_id FROM chain JOIN contact_alias AS alias
+            ON alias.primary_id = chain.contact_id AND alias.is_merged
+    )
+    SELECT contact_id, person FROM chain
+""")
+_KEY = "hashtextextended('person ' || CAST(id AS text), 0)"
+_LOCK = text(f"SELECT pg_advisory_xact_lock({_KEY}) FROM CAST(:id AS uuid) AS asked (id)")
+_TRY_LOCK = text(f"SELECT id FROM unnest(CAST(:ids AS uuid[])) AS asked (id) WHERE pg_try_advisory_xact_lock({_KEY})")
+
+MATCH_CHANNEL = "matching"
 
 
 class PeopleService:
@@ -43,6 +69,34 @@ class PeopleService:
         """Whom this id stands for after all merges."""
         found = await self._uow.session.execute(_PERSON, {"id": contact_id})
         return found.scalar_one_or_none() or contact_id
+
+    async def persons(self, contact_ids: Collection[UUID]) -> dict[UUID, UUID]:
+        """Whom each of these ids stands for."""
+        if not contact_ids:
+            return {}
+        found = await self._uow.session.execute(_PERSONS, {"ids": list(contact_ids)})
+        return {contact_id: contact_id for contact_id in contact_ids} | {row.alias_id: row.contact_id for row in found}
+
+    async def family(self, person: UUID) -> list[UUID]:
+        """All ids that stand for this person, its own among them: rows keep the one that they were written with."""
+        return list(await self.families([person]))
+
+    async def families(self, persons: Collection[UUID]) -> dict[UUID, UUID]:
+        """All ids that stand for one of these persons, with whom they stand for."""
+        if not persons:
+            return {}
+        found = await self._uow.session.execute(_FAMILIES, {"ids": list(persons)})
+        return {row.contact_id: row.person for row in found}
+
+    async def lock(self, person: UUID) -> None:
+        """One at a time decides whose customer is this person's, until the transaction ends."""
+        await self._uow.session.execute(_LOCK, {"id": person})
+
+    async def try_lock(self, persons: Collection[UUID]) -> set[UUID]:
+        """Those of whom nobody else decides at the moment; never waits."""
+        if not persons:
+            return set()
+        return set((await self._uow.session.execute(_TRY_LOCK, {"ids": sorted(persons)})).scalars())
 
     async def record_changes(self, events: Sequence[ContactChanged]) -> None:
         """The newest state of each person; customers that may be them are looked at again."""
@@ -61,22 +115,26 @@ class PeopleService:
                 index_elements=["contact_id"], set_=columns, where=ContactCopy.version < statement.excluded.version
             ).returning(ContactCopy.contact_id)
         )
-        await self._look_again([newest[key] for key in changed.scalars()])
+        if moved := [newest[key] for key in changed.scalars()]:
+            await self._look_again(moved)
 
-    async def _look_again(self, items: Iterable[ContactItem]) -> None:
-        """Customers without a person, that have a phone or an e-mail of one of these."""
-        phones = {phone.e164 for item in items for phone in item.phones}
-        emails = {email.lower() for item in items for email in item.emails}
-        reachable = [Customer.phone.in_(phones), Customer.email.in_(emails)]
-        if phones or emails:
-            found = await self._uow.session.execute(
-                update(Customer)
-                .where(Customer.contact_id.is_(None), Customer.is_active, ~Customer.needs_match, or_(*reachable))
-                .values(needs_match=True)
-                .returning(Customer.id)
-            )
-            if found.first():
-                self._uow.wake("matching")
+    async def _look_again(self, items: Sequence[ContactItem]) -> None:
+        """Customers without a person that may be one of these, or were thought to be."""
+        doubted = select(MatchCandidate.customer_id).where(
+            MatchCandidate.contact_id.in_([item.contact_id for item in items]),
+            MatchCandidate.status == CandidateStatus.OPEN,
+        )
+        rows = await self._uow.session.scalars(
+            select(Customer.id)
+            .where(Customer.contact_id.is_(None), Customer.is_active, or_(_alike(items), Customer.id.in_(doubted)))
+            .order_by(Customer.id)
+            .with_for_update()
+        )
+        # Also those that are to be looked at already: somebody may be looking at them without having seen these.
+        found = rows.all()
+        if found:
+            await self._uow.session.execute(update(Customer).where(Customer.id.in_(found)).values(needs_match=True))
+            self._uow.wake(MATCH_CHANNEL)
 
     async def record_merge(self, event: ContactMerged) -> None:
         await self._alias(event.secondary_id, event.primary_id, event.version, is_merged=True)
@@ -135,7 +193,7 @@ class PeopleService:
         )
 
 
-def _copy(item: ContactItem) -> dict[str, object]:
+def _copy(item: ContactItem) -> dict[str, Any]:
     address = item.address
     return {
         "contact_id": item.contact_id,
@@ -149,5 +207,27 @@ def _copy(item: ContactItem) -> dict[str, object]:
         "city": address.city if address else None,
         "region": address.state if address else None,
         "postal_code": address.zip if address else None,
+        "name_keys": names_of(item.first_name, item.last_name, company=item.company).keys,
         "is_active": item.is_active,
     }
+
+
+def _alike(items: Iterable[ContactItem]) -> ColumnElement[bool]:
+    """Customers with a phone or an e-mail of one of these, or with a name and a place of theirs."""
+    copies = [_copy(item) for item in items]
+
+    def every(name: str) -> list[Any]:
+        return sorted({value for copy in copies for value in copy[name]})
+
+    places = [place_of(copy["street"], copy["city"], copy["postal_code"]) for copy in copies]
+    return or_(
+        Customer.phone.in_(every("phones")),
+        Customer.email.in_(every("emails")),
+        and_(
+            Customer.name_keys.bool_op("&&")(every("name_keys")),
+            or_(
+                func.left(Customer.postal_code, 5).in_({place.zip for place in places if place.zip}),
+                func.lower(Customer.city).in_({place.city for place in places if place.city}),
+            ),
+        ),
+    )

@@ -1,0 +1,295 @@
+"""Customers and the people they are: who is whose, made where nobody is, edited here and in QuickBooks."""
+
+from collections.abc import Iterable, Mapping
+from uuid import UUID
+
+import orjson
+from shared.database import UnitOfWork
+from shared.errors import NotFound
+from shared.etag import check_version
+from shared.ids import uuid7
+from sqlalchemy import func, or_, select
+from sqlalchemy.dialects.postgresql import insert
+
+from billing import documents
+from billing.errors import AlreadyDecided, AlreadyLinked, ContactGone, CustomerGone, NothingToCallIt
+from billing.matching import Match, compare, names_of_customer, place_of, profile_of_contact, profile_of_customer
+from billing.models import CandidateStatus, ContactCopy, Customer, MatchCandidate
+from billing.services.announcing import Announcer
+from billing.services.connections import ConnectionService
+from billing.services.intents import IntentService
+from billing.services.people import MATCH_CHANNEL, PeopleService
+from billing.states import PushKind, Source
+
+
+class CustomerService:
+    """Lives in one transaction.
+
+    Whoever changes whose customer a row is locks the person first and the row then; matching, which has the rows
+    first, only tries to lock persons.
+    """
+
+    def __init__(
+        self,
+        uow: UnitOfWork,
+        people: PeopleService,
+        connections: ConnectionService,
+        intents: IntentService,
+        announcer: Announcer,
+    ) -> None:
+        self._uow = uow
+        self._people = people
+        self._connections = connections
+        self._intents = intents
+        self._announcer = announcer
+
+    async def get(self, customer_id: UUID, *, lock: bool = False) -> Customer:
+        """Raises NotFound."""
+        row = await self._uow.session.get(Customer, customer_id, with_for_update=lock or None, populate_existing=lock)
+        if row is None:
+            raise NotFound("There is no such customer.")
+        return row
+
+    async def ensure(self, contact_id: UUID, *, by: str) -> Customer:
+        """The customer that this contact is; looked for first, and made only where there is none.
+
+        One person at a time: who asks twice at once gets the same one. Raises NotConnected, NotFound or ContactGone
+        (the contact), CustomerGone (its customer was made inactive in QuickBooks), NothingToCallIt.
+        """
+        customer, _ = await self.obtain(contact_id, by=by)
+        return customer
+
+    async def obtain(self, contact_id: UUID, *, by: str) -> tuple[Customer, bool]:
+        """`ensure`, with whether the customer was made just now."""
+        realm_id = (await self._connections.active()).realm_id
+        contact = await self._locked_contact(contact_id)
+        found = await self._linked(realm_id, contact.contact_id) or await self._matching(realm_id, contact, by=by)
+        if found is None:
+            return self._make(realm_id, contact, by=by), True
+        await self._write_again(found, by=by)
+        return found, False
+
+    async def _locked_contact(self, contact_id: UUID) -> ContactCopy:
+        """The person whom this id stands for, ours alone until the transaction ends."""
+        person = await self._people.person(contact_id)
+        await self._people.lock(person)
+        contact = await self._uow.session.get(ContactCopy, person)
+        if contact is None:
+            raise NotFound("There is no such contact.")
+        if not contact.is_active:
+            raise ContactGone("This contact is archived. Restore it first, or choose another one.")
+        return contact
+
+    async def _linked(self, realm_id: str, person: UUID) -> Customer | None:
+        """The customer that is this person's already. Of several the one in QuickBooks, and of those the first."""
+        rows = await self._uow.session.scalars(
+            select(Customer)
+            .where(Customer.realm_id == realm_id, Customer.contact_id.in_(await self._people.family(person)))
+            .order_by(Customer.qb_id.is_(None), Customer.id)
+        )
+        ours = [await self._survivor(row) for row in rows]
+        active = next((row for row in ours if row.is_active), None)
+        if ours and active is None:
+            raise CustomerGone(
+                f"The customer {ours[0].display_name} was made inactive in QuickBooks. Make it active again there, or"
+                " unlink it from this contact."
+            )
+        return active
+
+    async def _survivor(self, row: Customer) -> Customer:
+        """What a customer became by merges in QuickBooks; the link goes along."""
+        while row.merged_into_id is not None:
+            kept = await self.get(row.merged_into_id, lock=True)
+            if kept.contact_id is None:
+                self._announcer.move_link(row, kept)
+            row = kept
+        return row
+
+    async def _matching(self, realm_id: str, contact: ContactCopy, *, by: str) -> Customer | None:
+        """A customer that is nobody's and surely this contact, linked from now on. Of several the most alike."""
+        profile = profile_of_contact(contact)
+        refused = await self._refused(contact.contact_id)
+        found: list[tuple[int, UUID, Match]] = []
+        for row in await self._alike(realm_id, contact):
+            match = compare(profile, profile_of_customer(row))
+            if match is not None and match.is_sure and row.id not in refused:
+                found.append((-match.score, row.id, match))
+        for _, customer_id, match in sorted(found, key=lambda one: one[:2]):
+            row = await self.get(customer_id, lock=True)
+            if row.contact_id is None and row.is_active:
+                self._announcer.link(row, contact.contact_id, reason=match.words, score=match.score, by=by)
+                return row
+        return None
+
+    async def _alike(self, realm_id: str, contact: ContactCopy) -> Iterable[Customer]:
+        zip_code = place_of(None, None, contact.postal_code).zip
+        return await self._uow.session.scalars(
+            select(Customer).where(
+                Customer.realm_id == realm_id,
+                Customer.is_active,
+                Customer.contact_id.is_(None),
+                or_(
+                    Customer.phone.in_(contact.phones),
+                    Customer.email.in_(contact.emails),
+                    func.left(Customer.postal_code, 5) == zip_code,
+                ),
+            )
+        )
+
+    async def _refused(self, person: UUID) -> set[UUID]:
+        """Customers of which somebody said that this person is not them."""
+        rows = await self._uow.session.scalars(
+            select(MatchCandidate.customer_id).where(
+                MatchCandidate.contact_id.in_(await self._people.family(person)),
+                MatchCandidate.status == CandidateStatus.REFUSED,
+            )
+        )
+        return set(rows)
+
+    def _make(self, realm_id: str, contact: ContactCopy, *, by: str) -> Customer:
+        name = documents.display_name(contact)
+        if not name:
+            raise NothingToCallIt("This contact has neither name nor phone nor e-mail. Enter one of them first.")
+        row = Customer(
+            id=uuid7(),
+            realm_id=realm_id,
+            sync_token=-1,
+            qb_updated_at="",
+            version=0,
+            display_name=name,
+            given_name=contact.given_name,
+            family_name=contact.family_name,
+            company_name=contact.company_name,
+            phone=next(iter(contact.phones), None),
+            email=next(iter(contact.emails), None),
+            street=contact.street,
+            city=contact.city,
+            region=contact.region,
+            postal_code=contact.postal_code,
+            is_active=True,
+            source=Source.CRM,
+            link_version=0,
+            needs_match=False,
+            created_at=self._uow.now,
+        )
+        row.name_keys = names_of_customer(row).keys
+        self._uow.session.add(row)
+        self._announcer.link(row, contact.contact_id, reason="Created here", score=None, by=by)
+        self._intents.queue(PushKind.CREATE_CUSTOMER, row, by=by)
+        return row
+
+    async def _write_again(self, row: Customer, *, by: str) -> None:
+        """One whose writing was given up is written after all, as somebody needs it now."""
+        if row.qb_id is None and not await self._intents.unsettled(row.id):
+            self._intents.queue(PushKind.CREATE_CUSTOMER, row, by=by)
+
+    async def link(self, customer_id: UUID, contact_id: UUID, *, by: str) -> Customer:
+        """A person says who this customer is. Raises NotFound, ContactGone, AlreadyLinked or CustomerGone (merged)."""
+        contact = await self._locked_contact(contact_id)
+        row = await self.get(customer_id, lock=True)
+        await self._link(row, contact.contact_id, reason="Linked by hand", score=None, by=by)
+        return row
+
+    async def _link(self, row: Customer, person: UUID, *, reason: str, score: int | None, by: str) -> None:
+        if row.merged_into_id is not None:
+            raise CustomerGone("This customer was merged into another one in QuickBooks. Link that one.")
+        if row.contact_id in await self._people.family(person):
+            return
+        if row.contact_id is not None:
+            raise AlreadyLinked("This customer is linked to another contact. Unlink it first.")
+        self._announcer.link(row, person, reason=reason, score=score, by=by)
+        await self._settle_doubts(row.id, person, by=by)
+
+    async def _settle_doubts(self, customer_id: UUID, person: UUID, *, by: str) -> None:
+        """Who it is, is known: nothing about this customer is left to decide."""
+        doubts = await self._uow.session.scalars(
+            select(MatchCandidate)
+            .where(MatchCandidate.customer_id == customer_id, MatchCandidate.status != CandidateStatus.OBSOLETE)
+            .order_by(MatchCandidate.id)
+            .with_for_update()
+        )
+        for doubt in doubts:
+            if doubt.contact_id == person:
+                doubt.status, doubt.decided_by = CandidateStatus.LINKED, by
+            elif doubt.status is CandidateStatus.OPEN:
+                doubt.status = CandidateStatus.OBSOLETE
+
+    async def unlink(self, customer_id: UUID, *, by: str) -> Customer:
+        """This customer is not that person, and will not be proposed as them again. Raises NotFound."""
+        row = await self.get(customer_id, lock=True)
+        if row.contact_id is None:
+            return row
+        refused = insert(MatchCandidate).values(
+            id=uuid7(),
+            customer_id=row.id,
+            contact_id=await self._people.person(row.contact_id),
+            score=row.link_score or 0,
+            reasons=[row.link_reason or "Linked by hand"],
+            status=CandidateStatus.REFUSED,
+            decided_by=by,
+            created_at=self._uow.now,
+        )
+        await self._uow.session.execute(
+            refused.on_conflict_do_update(
+                index_elements=["customer_id", "contact_id"],
+                set_={"status": CandidateStatus.REFUSED, "decided_by": by},
+            )
+        )
+        self._announcer.unlink(row, reason="Unlinked by hand")
+        self._look_again(row)
+        return row
+
+    def _look_again(self, row: Customer) -> None:
+        if row.is_active and row.contact_id is None:
+            row.needs_match = True
+            self._uow.wake(MATCH_CHANNEL)
+
+    async def decide(self, candidate_id: UUID, *, accept: bool, by: str) -> MatchCandidate:
+        """A person decides a doubt. Raises NotFound, AlreadyDecided, and what `link` raises."""
+        doubt = await self._doubt(candidate_id)
+        person = (await self._locked_contact(doubt.contact_id)).contact_id if accept else doubt.contact_id
+        row = await self.get(doubt.customer_id, lock=True)
+        doubt = await self._doubt(candidate_id, lock=True)
+        if doubt.status is not CandidateStatus.OPEN:
+            raise AlreadyDecided(f"This was decided meanwhile: it is {doubt.status}.")
+        if accept:
+            reason = Match(doubt.score, tuple(doubt.reasons)).words
+            await self._link(row, person, reason=reason, score=doubt.score, by=by)
+        doubt.status = CandidateStatus.LINKED if accept else CandidateStatus.REFUSED
+        doubt.decided_by = by
+        return doubt
+
+    async def _doubt(self, candidate_id: UUID, *, lock: bool = False) -> MatchCandidate:
+        found = await self._uow.session.get(
+            MatchCandidate, candidate_id, with_for_update=lock or None, populate_existing=lock
+        )
+        if found is None:
+            raise NotFound("There is no such match to decide.")
+        return found
+
+    async def edit(
+        self, customer_id: UUID, changes: Mapping[str, str | None], *, expected_version: int, by: str
+    ) -> Customer:
+        """Change it here, and what differs in QuickBooks too, on top of whatever was changed there meanwhile.
+
+        Raises NotFound, PreconditionFailed, NotConnected, or CustomerGone where it is inactive.
+        """
+        await self._connections.active()
+        row = await self.get(customer_id, lock=True)
+        check_version(row.version, expected_version)
+        if not row.is_active:
+            raise CustomerGone(
+                f"The customer {row.display_name} is inactive in QuickBooks. Make it active there first."
+            )
+        changed = {name: value for name, value in changes.items() if getattr(row, name) != value}
+        if not changed:
+            return row
+        for name, value in changed.items():
+            setattr(row, name, value)
+        row.name_keys = names_of_customer(row).keys
+        row.touch()
+        self._look_again(row)
+        if row.qb_id is not None or await self._intents.unsettled(row.id):
+            self._intents.queue(PushKind.UPDATE_CUSTOMER, row, by=by, argument=orjson.dumps(changed).decode())
+        self._uow.hint("customers", row.id, row.version)
+        return row
