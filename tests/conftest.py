@@ -18,6 +18,11 @@ SETTINGS = {
     "CRM_CARRIER_DAILY_CAP": "100000",
     # Small, so that a kill finds an import between two chunks.
     "CRM_IMPORT_CHUNK_ROWS": "500",
+    "CRM_QUICKBOOKS_TIMEOUT_SECONDS": "3",
+    "CRM_PUSH_LEASE_SECONDS": "8",
+    "CRM_PUSH_RETRY_SECONDS": "0.1",
+    "CRM_QUICKBOOKS_RATE": "0",
+    "CRM_QUICKBOOKS_THROTTLE_SECONDS": "1",
     # Some of these tests provoke what the breaker is there to stop.
     "CRM_BREAKER_MIN_TEXTS": "1000000",
 }

@@ -6,7 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("shared", "services/contacts", "services/campaigns", "services/messaging", "gateway", "sandbox")
+PACKAGES = (
+    "shared",
+    "services/contacts",
+    "services/campaigns",
+    "services/messaging",
+    "services/billing",
+    "gateway",
+    "sandbox",
+)
 
 # Security time and measuring may read the machine's clock; domain time is crm_now().
 CLOCK_READERS = {"shared/src/shared/clock.py"}

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import svcs
 import uvicorn
+from billing.spec import SPEC as BILLING
 from campaigns.spec import SPEC as CAMPAIGNS
 from contacts.spec import SPEC as CONTACTS
 from fastapi import FastAPI
@@ -28,10 +29,11 @@ DOCUMENTS = {
     "contacts": ROOT / "services" / "contacts" / "openapi.json",
     "campaigns": ROOT / "services" / "campaigns" / "openapi.json",
     "messaging": ROOT / "services" / "messaging" / "openapi.json",
+    "billing": ROOT / "services" / "billing" / "openapi.json",
     "gateway": ROOT / "gateway" / "openapi.json",
     "sandbox": ROOT / "sandbox" / "openapi.json",
 }
-SPECS = {spec.name: spec for spec in (CONTACTS, CAMPAIGNS, MESSAGING, GATEWAY, SANDBOX)}
+SPECS = {spec.name: spec for spec in (CONTACTS, CAMPAIGNS, MESSAGING, BILLING, GATEWAY, SANDBOX)}
 PROVIDER_KEY = "contract-openphone-key"
 CONTROL_KEY = "contract-control-key"
 LEGACY_KEY = "bGVnYWN5LWtleS1vZi10aGUtY29udHJhY3QtdGVzdHM="

@@ -105,8 +105,10 @@ def _cheap_passwords(registry: svcs.Registry) -> None:
 
 @pytest.fixture(scope="session")
 def gateway(serve: Serve, token_issuer: TokenIssuer) -> Iterator[Boundary]:
-    urls = {f"{service}_url": NOBODY for service in ("contacts", "campaigns", "messaging")}
-    workers = {f"{service}_worker_url": NOBODY for service in ("contacts", "campaigns", "messaging", "gateway")}
+    urls = {f"{service}_url": NOBODY for service in ("contacts", "campaigns", "messaging", "billing")}
+    workers = {
+        f"{service}_worker_url": NOBODY for service in ("contacts", "campaigns", "messaging", "billing", "gateway")
+    }
     with serve(
         "gateway",
         prepare=_cheap_passwords,
@@ -187,7 +189,12 @@ def messaging(serve: Serve, provider: Boundary) -> Iterator[Boundary]:
 
 @pytest.fixture(scope="session")
 def boundaries(
-    contacts: Boundary, campaigns: Boundary, messaging: Boundary, gateway: Boundary, sandbox: Boundary
+    contacts: Boundary,
+    campaigns: Boundary,
+    messaging: Boundary,
+    billing: Boundary,
+    gateway: Boundary,
+    sandbox: Boundary,
 ) -> dict[str, Boundary]:
     """The boundaries that have a committed document of their own."""
-    return {boundary.name: boundary for boundary in (contacts, campaigns, messaging, gateway, sandbox)}
+    return {boundary.name: boundary for boundary in (contacts, campaigns, messaging, billing, gateway, sandbox)}

@@ -54,7 +54,7 @@ def test_no_role_names_a_permission_that_no_operation_asks_for(role: Role) -> No
 def test_no_two_services_serve_the_same_address() -> None:
     outside = [
         (operation.method, operation.path)
-        for boundary in ("contacts", "campaigns", "messaging", "gateway")
+        for boundary in ("contacts", "campaigns", "messaging", "billing", "gateway")
         for operation in operations_of(boundary)
         if operation.path.startswith(("/api/", "/public/", "/webhooks/"))
     ]

@@ -19,7 +19,7 @@ from contract.event_corpus import CORPUS, path_of
 
 TYPES = sorted(CATALOGUE)
 CONSUMERS = [name for name, spec in SPECS.items() if spec.consumes]
-PUBLISHERS = ("contacts", "campaigns", "messaging")
+PUBLISHERS = ("contacts", "campaigns", "messaging", "billing")
 
 
 def test_every_event_type_has_its_golden_message_and_none_was_dropped() -> None:

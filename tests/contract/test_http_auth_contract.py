@@ -20,6 +20,15 @@ PUBLIC_PATHS = {
     "contacts": set(),
     "campaigns": set(),
     "messaging": {"/webhooks/openphone"},
+    "billing": {
+        "/webhooks/quickbooks",
+        "/public/quickbooks/callback",
+        "/public/billing.css",
+        "/public/estimates/{token}",
+        "/public/estimates/{token}/accept",
+        "/public/estimates/{token}/decline",
+        "/public/calendars/{token}.ics",
+    },
     "gateway": {"/.well-known/jwks.json", "/api/v1/session", "/internal/v1/token", "/public/invites/acceptance"},
     "sandbox": {"/internal/v1/idle"},
 }

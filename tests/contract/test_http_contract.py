@@ -8,6 +8,7 @@ from contract.fuzzing import FUZZED, description, hold, unsupported_method
 CONTACTS = description(DOCUMENTS["contacts"])
 CAMPAIGNS = description(DOCUMENTS["campaigns"])
 MESSAGING = description(DOCUMENTS["messaging"])
+BILLING = description(DOCUMENTS["billing"])
 # A stream is an answer that does not end.
 GATEWAY = description(DOCUMENTS["gateway"], without="^/api/v1/stream$")
 SANDBOX = description(DOCUMENTS["sandbox"])
@@ -30,6 +31,12 @@ def test_campaigns(case: Case, campaigns: Boundary) -> None:
 @FUZZED
 def test_messaging(case: Case, messaging: Boundary) -> None:
     hold(case, messaging)
+
+
+@BILLING.parametrize()
+@FUZZED
+def test_billing(case: Case, billing: Boundary) -> None:
+    hold(case, billing)
 
 
 @GATEWAY.parametrize()

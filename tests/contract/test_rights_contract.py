@@ -15,6 +15,7 @@ APPEND_ONLY = {
     "contacts": {"import_outcome"},
     "campaigns": {"revenue_entry", "transition"},
     "messaging": {"consent_entry", "message_transition"},
+    "billing": {"difference_run"},
     "gateway": {"audit_entry"},
     "sandbox": {"ledger", "qb_ledger"},
 }

@@ -31,8 +31,8 @@ from harness.streams import StreamReader, deploy_client
 
 ADMIN = "admin@crm.local"
 EASTERN = ZoneInfo("America/New_York")
-SERVICES = ("contacts", "campaigns", "messaging")
-WORKERS = ("contacts-worker", "campaigns-worker", "messaging-worker", "gateway-worker")
+SERVICES = ("contacts", "campaigns", "messaging", "billing")
+WORKERS = ("contacts-worker", "campaigns-worker", "messaging-worker", "billing-worker", "gateway-worker")
 ACK_WAIT_SECONDS = 3
 """What a consumer that died holds comes again after this; thirty seconds prove nothing more."""
 

@@ -15,16 +15,22 @@ from deploy.services import Service
 SETTINGS_FILE = "settings.env"
 # They shape the installation itself and mean nothing inside a service.
 INSTALLATION = frozenset({"CRM_STATE", "CRM_TEST_INFRA"})
-# Only the one that speaks to a provider, and its stand-in, may hold the provider's secrets.
+# Only the one that speaks to a provider, and its stand-in, may hold the provider's secrets; what seals them, only it.
 _TEXTING, _ACCOUNTING = ("messaging", "sandbox"), ("billing", "sandbox")
 PROVIDER_SECRETS = {
     "CRM_OPENPHONE_API_KEY": _TEXTING,
     "CRM_OPENPHONE_WEBHOOK_KEYS": _TEXTING,
     "CRM_QUICKBOOKS_CLIENT_SECRET": _ACCOUNTING,
     "CRM_QUICKBOOKS_VERIFIER_TOKEN": _ACCOUNTING,
+    "CRM_BILLING_KEY": ("billing",),
 }
 # Without them nothing starts; what the operator does not choose is made up, for the stand-in.
-MADE_SECRETS = ("CRM_OPENPHONE_API_KEY", "CRM_QUICKBOOKS_CLIENT_SECRET", "CRM_QUICKBOOKS_VERIFIER_TOKEN")
+MADE_SECRETS = (
+    "CRM_OPENPHONE_API_KEY",
+    "CRM_QUICKBOOKS_CLIENT_SECRET",
+    "CRM_QUICKBOOKS_VERIFIER_TOKEN",
+    "CRM_BILLING_KEY",
+)
 
 
 @dataclass(frozen=True)
@@ -87,6 +93,7 @@ def service_environment(
         "CRM_PORT": str(addresses.port),
         "CRM_PORT_BASE": str(addresses.port_base),
         "CRM_BIND": addresses.bind,
+        "CRM_PUBLIC_URL": _public_url(addresses, chosen),
         "CRM_PHONE_HASH_KEY": secrets.get("phone_hash_key"),
         "CRM_SERVICE_SECRET": secrets.service_secret(service),
         **_peers(table, addresses),
@@ -98,6 +105,7 @@ def service_environment(
             values[name] = secrets.get(name.removeprefix("CRM_").lower())
     if service.is_stand_in:
         values["CRM_SANDBOX_KEY"] = secrets.get("sandbox_key")
+        values["CRM_QUICKBOOKS_WEBHOOK_URL"] = f"{values['CRM_BILLING_URL']}/webhooks/quickbooks"
     values |= {
         name: value for name, value in chosen.items() if service.name in PROVIDER_SECRETS.get(name, (service.name,))
     }
@@ -130,6 +138,12 @@ def admin_url(addresses: Addresses, secrets: SecretFiles) -> str:
     """The superuser's, for asyncpg."""
     server = f"{addresses.host(services.POSTGRES)}:{addresses.at(services.POSTGRES_PORT)}"
     return f"postgresql://{SUPERUSER}:{secrets.postgres_password()}@{server}/postgres"
+
+
+def _public_url(addresses: Addresses, chosen: Mapping[str, str]) -> str:
+    """Where browsers come in: plain on this machine, and by its name over TLS from anywhere else."""
+    name = chosen.get("CRM_PUBLIC_HOST")
+    return f"https://{name}:{addresses.port}" if name else addresses.public_url
 
 
 def _peers(table: tuple[Service, ...], addresses: Addresses) -> dict[str, str]:

@@ -42,6 +42,7 @@ SERVICES = (
     Service("contacts", 10),
     Service("campaigns", 20),
     Service("messaging", 30),
+    Service("billing", 40),
     Service("gateway", 50, listens=("live.>",)),
     Service("sandbox", 60, kinds=("api",), is_stand_in=True),
 )

@@ -138,6 +138,8 @@ def _public_routes(declared: list[Operation], edge: Edge) -> list[str]:
         lines += [f"{name} {{", f"\tmethod {one.method.upper()}", f"\t{_path_matcher(one.path)}", "}"]
         lines += [
             f"handle {name} {{",
+            # What lies there are pages of ours, with a stylesheet and forms.
+            *(["\timport page_headers"] if one.path.startswith("/public/") else []),
             "\timport nobody",
             f"\timport to_{_side(one.service)} {edge.upstreams[one.service]}",
             "}",

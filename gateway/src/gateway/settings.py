@@ -22,6 +22,7 @@ class GatewaySettings(ServiceSettings):
     contacts_worker_url: str = "http://127.0.0.1:18111"
     campaigns_worker_url: str = "http://127.0.0.1:18121"
     messaging_worker_url: str = "http://127.0.0.1:18131"
+    billing_worker_url: str = "http://127.0.0.1:18141"
     gateway_worker_url: str = "http://127.0.0.1:18151"
     openphone_url: str = ""
     """In sandbox mode the sandbox, whose clock and queue belong to the system's."""
@@ -52,7 +53,12 @@ class GatewaySettings(ServiceSettings):
 
     def service_urls(self) -> dict[str, str]:
         """The api of each service that is configured."""
-        return {"contacts": self.contacts_url, "campaigns": self.campaigns_url, "messaging": self.messaging_url}
+        return {
+            "contacts": self.contacts_url,
+            "campaigns": self.campaigns_url,
+            "messaging": self.messaging_url,
+            "billing": self.billing_url,
+        }
 
     def sandbox_url(self) -> str:
         """The sandbox, whose clock and queue count; empty where a real provider is asked instead."""
@@ -63,6 +69,7 @@ class GatewaySettings(ServiceSettings):
             "contacts": self.contacts_worker_url,
             "campaigns": self.campaigns_worker_url,
             "messaging": self.messaging_worker_url,
+            "billing": self.billing_worker_url,
             "gateway": self.gateway_worker_url,
         }
 

@@ -46,6 +46,7 @@ class ServiceSettings(BaseSettings):
     contacts_url: str = "http://127.0.0.1:18110"
     campaigns_url: str = "http://127.0.0.1:18120"
     messaging_url: str = "http://127.0.0.1:18130"
+    billing_url: str = "http://127.0.0.1:18140"
     log_level: str = "INFO"
     otlp_endpoint: str = ""
     max_json_bytes: int = 1_048_576

@@ -3,13 +3,14 @@
 The numbers are those of the reliability catalogue. Each check returns the rows that break it, in words; none is good.
 """
 
+from harness.invariants.books import BOOKS
 from harness.invariants.events import EVENTS
 from harness.invariants.money import MONEY
 from harness.invariants.records import RECORDS
 from harness.invariants.sending import SENDING
 from harness.system import System
 
-CHECKS = {**SENDING, **RECORDS, **MONEY, **EVENTS}
+CHECKS = {**SENDING, **RECORDS, **MONEY, **BOOKS, **EVENTS}
 SHOWN = 20
 
 

@@ -14,7 +14,7 @@ from harness.system import System
 
 Check = Callable[[System], Awaitable[list[str]]]
 
-SERVICES = ("contacts", "campaigns", "messaging")
+SERVICES = ("contacts", "campaigns", "messaging", "billing")
 PUBLISHED_WITHIN = "60 seconds"
 
 # Service → what its state is, and what its outbox says of it: (id, version) rows that must be the same both ways.
@@ -62,6 +62,24 @@ VERSIONS = {
             "SELECT id::text, version FROM phone_number",
             "SELECT envelope::jsonb->>'subject', max((envelope::jsonb->>'aggregateversion')::int) FROM outbox"
             " WHERE type = 'messaging.phone_number.changed.v1' GROUP BY 1",
+        ),
+    },
+    "billing": {
+        "invoice": (
+            # One that is still to be written is nobody else's business yet.
+            "SELECT id::text, version FROM invoice WHERE qb_id IS NOT NULL",
+            "SELECT envelope::jsonb->>'subject', max((envelope::jsonb->>'aggregateversion')::int) FROM outbox"
+            " WHERE type LIKE 'billing.invoice.%' GROUP BY 1",
+        ),
+        "payment": (
+            "SELECT id::text, version FROM payment WHERE amount_cents <> 0",
+            "SELECT envelope::jsonb->>'subject', max((envelope::jsonb->>'aggregateversion')::int) FROM outbox"
+            " WHERE type LIKE 'billing.payment.%' GROUP BY 1",
+        ),
+        "link": (
+            "SELECT id::text, link_version FROM customer WHERE link_version > 0",
+            "SELECT envelope::jsonb->>'subject', max((envelope::jsonb->>'aggregateversion')::int) FROM outbox"
+            " WHERE type LIKE 'billing.customer.%' GROUP BY 1",
         ),
     },
 }

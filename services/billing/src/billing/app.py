@@ -8,10 +8,32 @@ from fastapi import FastAPI
 from shared.http import build_app
 
 from billing.clients.quickbooks.receiver import SignedNotices
-from billing.routes import calendars, connection, jobs, webhooks
+from billing.routes import (
+    calendars,
+    connection,
+    customers,
+    estimates,
+    invoices,
+    items,
+    jobs,
+    payments,
+    public,
+    webhooks,
+)
 from billing.settings import Settings
 
-ROUTERS = (connection.router, webhooks.router, jobs.router, calendars.router)
+ROUTERS = (
+    connection.router,
+    webhooks.router,
+    customers.router,
+    items.router,
+    estimates.router,
+    invoices.router,
+    payments.router,
+    public.router,
+    jobs.router,
+    calendars.router,
+)
 
 
 @asynccontextmanager

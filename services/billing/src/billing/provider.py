@@ -12,6 +12,9 @@ from billing.lines import Line
 
 PROVIDER = "quickbooks"
 
+NOBODY = "none"
+"""The customer of a refund that names none."""
+
 
 class NotConnected(Conflict):
     code = "quickbooks_not_connected"

@@ -14,13 +14,21 @@ from billing.clients.quickbooks.client import QuickBooksClient, Wire
 from billing.clients.quickbooks.oauth import OAuthClient
 from billing.clients.quickbooks.receiver import SignedNotices
 from billing.provider import Books
+from billing.public_links import PublicLinks
 from billing.services.announcing import Announcer
 from billing.services.backlog import BillingBacklog
 from billing.services.calendars import CalendarService
 from billing.services.connections import ConnectionService, Connector
+from billing.services.customers import CustomerService
+from billing.services.differences import DifferenceProcess, DifferenceService
+from billing.services.documents import DocumentService
+from billing.services.estimates import EstimateService, ExpiryProcess
+from billing.services.forms import FormService
 from billing.services.intents import IntentService
+from billing.services.invoices import InvoiceService, OverdueProcess
 from billing.services.jobs import JobService
 from billing.services.marks import MarkService
+from billing.services.matching import MatchProcess, MatchService
 from billing.services.mirror import MirrorService
 from billing.services.notices import NoticeProcess, NoticeService
 from billing.services.payments import PaymentMirror
@@ -45,6 +53,7 @@ class OpenedBooks:
 def build_registry(settings: Settings, consumes: tuple[Consumption, ...] = ()) -> Registry:
     registry = base_registry(settings, name="billing", consumes=consumes)
     registry.register_value(Seal, Seal(derived_key(settings.billing_key, "quickbooks tokens")))
+    registry.register_value(PublicLinks, PublicLinks(derived_key(settings.billing_key, "public links")))
     _register_services(registry)
     _register_clients(registry, settings)
     _register_processes(registry)
@@ -65,6 +74,25 @@ def _register_services(registry: Registry) -> None:
     add(PeopleService, lambda c: PeopleService(*c.get(UnitOfWork, Announcer)))
     add(JobService, lambda c: JobService(*c.get(UnitOfWork, PeopleService)))
     add(CalendarService, lambda c: CalendarService(*c.get(UnitOfWork, PeopleService)))
+    add(MatchService, lambda c: MatchService(*c.get(UnitOfWork, PeopleService, Announcer)))
+    add(
+        CustomerService,
+        lambda c: CustomerService(*c.get(UnitOfWork, PeopleService, ConnectionService, IntentService, Announcer)),
+    )
+    add(FormService, lambda c: FormService(c.get(UnitOfWork)))
+    add(
+        EstimateService,
+        lambda c: EstimateService(
+            *c.get(UnitOfWork, ConnectionService, CustomerService, FormService, IntentService, Announcer, Settings)
+        ),
+    )
+    add(
+        InvoiceService,
+        lambda c: InvoiceService(
+            *c.get(UnitOfWork, ConnectionService, EstimateService, FormService, IntentService, Announcer)
+        ),
+    )
+    add(DifferenceService, lambda c: DifferenceService(c.get(UnitOfWork)))
 
 
 def _register_clients(registry: Registry, settings: Settings) -> None:
@@ -90,6 +118,11 @@ def _register_processes(registry: Registry) -> None:
     add(ChangeProcess, lambda c: ChangeProcess(*c.get(Begin, Reader, Settings)))
     add(NoticeProcess, lambda c: NoticeProcess(*c.get(Begin, Reader)))
     add(PushProcess, lambda c: PushProcess(*c.get(Begin, OpenedBooks, Reader)))
+    add(MatchProcess, lambda c: MatchProcess(c.get(Begin)))
+    add(DifferenceProcess, lambda c: DifferenceProcess(*c.get(Begin, Reader)))
+    add(ExpiryProcess, lambda c: ExpiryProcess(c.get(Begin)))
+    add(OverdueProcess, lambda c: OverdueProcess(c.get(Begin)))
+    add(DocumentService, lambda c: DocumentService(*c.get(Begin, OpenedBooks)))
     add(Backlog, lambda c: BillingBacklog(c.get(Begin)))
 
 
@@ -111,4 +144,4 @@ def _wire(http: _Http, tokens: TokenKeeper, begin: Begin, settings: Settings) ->
     async def back_off(realm_id: str, seconds: float) -> None:
         await limiter(realm_id).back_off(seconds)
 
-    return Wire(http.client, tokens.token, turn, back_off)
+    return Wire(http.client, tokens.token, turn, back_off, settings.quickbooks_throttle_seconds)

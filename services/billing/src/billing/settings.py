@@ -27,6 +27,8 @@ class Settings(ServiceSettings):
     """Where browsers reach the gateway: QuickBooks sends people back there, and estimates are looked at there."""
     quickbooks_rate: float = Field(7.5, ge=0, le=10)
     """Calls a second and company over all workers: 450 a minute, of the 500 (and 10 a second) that are allowed."""
+    quickbooks_throttle_seconds: float = Field(60, gt=0)
+    """How long a 429 asks to wait where it does not say."""
     quickbooks_timeout_seconds: float = Field(60, gt=0)
     token_margin_seconds: int = Field(600, ge=0)
     """A token of an hour is refreshed once it is fifty minutes old."""

@@ -48,6 +48,6 @@ def split_by_share(amounts: Sequence[int], billed: Sequence[int], share: Decimal
     if not 0 < share <= 1:
         raise ValueError("a share is more than 0 and at most 1")
     return [
-        min(to_cents(Decimal(amount).scaleb(-2) * share), amount - done)
+        max(0, min(to_cents(Decimal(amount).scaleb(-2) * share), amount - done))
         for amount, done in zip(amounts, billed, strict=True)
     ]

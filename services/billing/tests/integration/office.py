@@ -156,7 +156,9 @@ class Office:
         return row
 
     async def pushes(self) -> list[tuple[str, str]]:
-        return [(push.kind.value, push.state.value) for push in sorted(await self.rows(Push), key=lambda push: push.id)]
+        return [
+            (push.kind.value, push.state.value) for push in sorted(await self.rows(Push), key=lambda push: push.seq)
+        ]
 
     async def published(self, event_type: str | None = None) -> list[dict[str, Any]]:
         """The data of the events that were written to the outbox, in their order, each with its `type`."""

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from shared.database import Identified, Versioned, str_enum
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Numeric, UniqueConstraint, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TEXT
 from sqlalchemy.orm import Mapped, mapped_column
 
 from billing.models.tables import Base, OfCompany
@@ -24,7 +24,8 @@ class Customer(Base, Identified, Versioned, OfCompany):
         Index("ix_customer_unmatched", "id", postgresql_where=text("needs_match")),
         Index("ix_customer_phone", "phone", postgresql_where=text("phone IS NOT NULL")),
         Index("ix_customer_email", "email", postgresql_where=text("email IS NOT NULL")),
-        Index("ix_customer_name", "display_name", "id"),
+        Index("ix_customer_name_keys", "name_keys", postgresql_using="gin"),
+        Index("ix_customer_name", text("lower(display_name)"), "id"),
     )
 
     display_name: Mapped[str]
@@ -39,6 +40,8 @@ class Customer(Base, Identified, Versioned, OfCompany):
     city: Mapped[str | None]
     region: Mapped[str | None]
     postal_code: Mapped[str | None]
+    name_keys: Mapped[list[str]] = mapped_column(ARRAY(TEXT), default=list)
+    """By which people of the same name are found (matching.py)."""
     is_active: Mapped[bool] = mapped_column(default=True)
     merged_into_id: Mapped[UUID | None]
     source: Mapped[Source] = mapped_column(str_enum(Source))
@@ -158,6 +161,8 @@ class Invoice(Base, Form):
 
     part: Mapped[InvoicePart] = mapped_column(str_enum(InvoicePart), default=InvoicePart.FULL)
     estimate_id: Mapped[UUID | None]
+    shares: Mapped[list[Any]] = mapped_column(JSONB, default=list)
+    """Of a part: the cents that it bills of each item line of the estimate."""
     job_id: Mapped[UUID | None]
     balance_cents: Mapped[int] = mapped_column(BigInteger, default=0)
     due_on: Mapped[date | None]

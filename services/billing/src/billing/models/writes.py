@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from shared.database import Identified, str_enum
-from sqlalchemy import Index, text
+from sqlalchemy import BigInteger, Identity, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from billing.models.tables import Base
@@ -19,11 +19,13 @@ class Push(Base, Identified):
 
     __tablename__ = "push"
     __table_args__ = (
-        Index("ix_push_pending", "id", postgresql_where=text("state = 'pending'")),
-        Index("ix_push_target", "target_id", "id"),
-        Index("ix_push_failed", "id", postgresql_where=text("state = 'failed'")),
+        Index("ix_push_pending", "seq", postgresql_where=text("state = 'pending'")),
+        Index("ix_push_target", "target_id", "seq"),
+        Index("ix_push_failed", "seq", postgresql_where=text("state = 'failed'")),
     )
 
+    seq: Mapped[int] = mapped_column(BigInteger, Identity(always=True), unique=True)
+    """The order in which they were meant: ids of one millisecond have none."""
     realm_id: Mapped[str]
     kind: Mapped[PushKind] = mapped_column(str_enum(PushKind))
     target_id: Mapped[UUID]

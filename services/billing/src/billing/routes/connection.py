@@ -1,6 +1,5 @@
 """The connection to QuickBooks: consent, health, disconnect; what could not be written."""
 
-from html import escape
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -17,6 +16,7 @@ from sqlalchemy import select
 
 from billing.errors import AnotherCompany, ConsentRefused, NotConnected, StateRefused
 from billing.models import DifferenceRun, Push
+from billing.pages import message_page
 from billing.queries import sync_health
 from billing.routes.schemas import Body, Row, person_of
 from billing.services.connections import ConnectionService, Connector, Health
@@ -187,7 +187,7 @@ async def complete_consent_in_browser(
     """The same, for the browser itself; the state, used once, stands for the request's good faith."""
     connector: Connector = await request.app.state.container.aget(Connector)
     await connector.complete(state=state, code=code, realm_id=realm_id, person=person_of(user))
-    return HTMLResponse(_page("QuickBooks is connected", "Its books are being read. You can close this page."))
+    return HTMLResponse(message_page("QuickBooks is connected", "Its books are being read. You can close this page."))
 
 
 @router.get("/public/quickbooks/callback", openapi_extra=PUBLIC, response_class=HTMLResponse)
@@ -197,19 +197,11 @@ async def return_from_intuit(request: Request, error: Annotated[str, Query(max_l
     """
     if error:
         said = "You did not consent." if error == "access_denied" else f"Intuit says: {error}."
-        return HTMLResponse(_page("QuickBooks is not connected", f"{said} Begin anew where you connect QuickBooks."))
+        return HTMLResponse(
+            message_page("QuickBooks is not connected", f"{said} Begin anew where you connect QuickBooks.")
+        )
     onward = f"/api/v1/quickbooks/callback?{request.url.query}"
-    refresh = f'<meta http-equiv="refresh" content="0; url={escape(onward, quote=True)}">'
-    link = f'<a href="{escape(onward, quote=True)}">Go on</a>'
-    return HTMLResponse(_page("Connecting QuickBooks", "One moment.", head=refresh, tail=link))
-
-
-def _page(title: str, text: str, *, head: str = "", tail: str = "") -> str:
-    return (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">{head}</head>'
-        f"<body><main><h1>{escape(title)}</h1><p>{escape(text)}</p>{tail}</main></body></html>\n"
-    )
+    return HTMLResponse(message_page("Connecting QuickBooks", "One moment.", onward=onward))
 
 
 @router.post("/api/v1/quickbooks/disconnect", responses=problems(NotConnected, ProviderError))
@@ -255,7 +247,7 @@ async def list_writes(
     """What was, or is to be, written into QuickBooks, newest first."""
     statement = select(Push) if state is None else select(Push).where(Push.state == state)
     rows, cursor, total = await page(
-        uow.session, statement, keys=[Push.id.desc()], params=params, scope={"state": state}
+        uow.session, statement, keys=[Push.seq.desc()], params=params, scope={"state": state}
     )
     return Page(items=[PushOut.model_validate(row) for row in rows], next_cursor=cursor, total=total)
 

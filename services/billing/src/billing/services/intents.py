@@ -3,14 +3,17 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+import orjson
+from shared.clock import wall_now
 from shared.database import UnitOfWork
 from shared.errors import AppError, InvalidTransition, NotFound
 from shared.ids import uuid7
 from sqlalchemy import or_, select, text, update
 
 from billing import documents
-from billing.models import Connection, Customer, Estimate, Invoice, Push, Term
+from billing.models import Connection, Customer, Estimate, Invoice, Notice, Push, Term
 from billing.models.books import Form
+from billing.services.notices import NOTICE_CHANNEL
 from billing.settings import Settings
 from billing.settlement import company_day
 from billing.states import EstimateStatus, PushKind, PushState
@@ -135,6 +138,8 @@ class IntentService:
 
     async def _document(self, push: Push, target: Customer | Estimate | Invoice) -> documents.Document:
         if isinstance(target, Customer):
+            if push.kind is PushKind.UPDATE_CUSTOMER:
+                return documents.changed_customer(target, orjson.loads(push.argument or "{}"))
             return documents.customer(target)
         if push.kind in (PushKind.SEND_ESTIMATE, PushKind.SEND_INVOICE):
             return {}
@@ -242,8 +247,26 @@ class IntentService:
         """Give it up, and with it what waits behind it. Raises NotFound or InvalidTransition."""
         push = await self._failed(push_id)
         push.state, push.settled_at = PushState.DROPPED, self._uow.now
+        if push.kind is PushKind.UPDATE_CUSTOMER:
+            await self._read_again(push)
         self._uow.wake(PUSH_CHANNEL)
         return push
+
+    async def _read_again(self, push: Push) -> None:
+        """What we show of the target was never taken over there: show what it is there."""
+        target = await self._target(push)
+        if target.qb_id is not None:
+            notice = Notice(
+                event_id=f"dropped {push.id}",
+                realm_id=push.realm_id,
+                entity=_ENTITIES[push.kind],
+                qb_id=target.qb_id,
+                operation="dropped",
+                occurred_at=self._uow.now,
+                received_at=wall_now(),
+            )
+            self._uow.session.add(notice)
+            self._uow.wake(NOTICE_CHANNEL)
 
     async def _failed(self, push_id: UUID) -> Push:
         push = await self._uow.session.get(Push, push_id, with_for_update=True)
@@ -258,6 +281,6 @@ class IntentService:
         rows = await self._uow.session.scalars(
             select(Push)
             .where(Push.target_id == target_id, Push.state.in_((PushState.PENDING, PushState.FAILED)))
-            .order_by(Push.id)
+            .order_by(Push.seq)
         )
         return list(rows)

@@ -12,6 +12,7 @@ from sqlalchemy import select, update
 
 from billing import documents
 from billing.lines import store_lines
+from billing.matching import names_of_customer
 from billing.models import (
     Connection,
     CreditMemo,
@@ -25,6 +26,7 @@ from billing.models import (
 )
 from billing.models.books import Form
 from billing.provider import (
+    NOBODY,
     CreditMemoSeen,
     CustomerSeen,
     EstimateSeen,
@@ -71,7 +73,7 @@ def references_of(entity: str, seen: Iterable[Seen]) -> References:
         if one.is_deleted:
             continue
         if isinstance(one, FormSeen | PaymentSeen | RefundSeen):
-            found["Customer"].add(one.customer)
+            found["Customer"] |= {one.customer} - {NOBODY}
         if isinstance(one, InvoiceSeen) and one.estimate:
             found["Estimate"].add(one.estimate)
         if isinstance(one, PaymentSeen):
@@ -220,6 +222,7 @@ class MirrorService:
         before = [getattr(row, name) for name in fields]
         for name in fields:
             setattr(row, name, getattr(seen, name))
+        row.name_keys = names_of_customer(row).keys
         _head(row, seen)
         if before != [getattr(row, name) for name in fields]:
             row.touch()
@@ -254,7 +257,8 @@ class MirrorService:
         found = {str(row.qb_id): row for row in rows}
         for qb_id in sorted(ids - set(found)):
             stub = found[qb_id] = self._begin_customer(realm_id)
-            stub.qb_id, stub.display_name, stub.is_active, stub.version = qb_id, f"Customer {qb_id}", False, 1
+            name = "No customer" if qb_id == NOBODY else f"Customer {qb_id}"
+            stub.qb_id, stub.display_name, stub.is_active, stub.version = qb_id, name, False, 1
         await self._uow.session.flush()
         return found
 

@@ -23,6 +23,7 @@ from shared.failpoints import failpoint
 from sqlalchemy import exists, func, or_, select
 from sqlalchemy.orm import aliased
 
+from billing import documents
 from billing.models import Connection, Push
 from billing.provider import (
     PROVIDER,
@@ -100,7 +101,7 @@ class PushService:
         waits = exists().where(
             or_(older.target_id == Push.target_id, older.target_id == Push.after_id),
             older.state.in_((PushState.PENDING, PushState.FAILED)),
-            older.id < Push.id,
+            older.seq < Push.seq,
         )
         found: Push | None = await self._uow.session.scalar(
             select(Push)
@@ -112,7 +113,7 @@ class PushService:
                 Connection.status.in_((ConnectionStatus.CONNECTED, ConnectionStatus.SUSPENDED)),
                 ~waits,
             )
-            .order_by(Push.id)
+            .order_by(Push.seq)
             .limit(1)
             .with_for_update(of=Push, skip_locked=True)
         )
@@ -251,11 +252,16 @@ class PushProcess:
         if intent.kind is PushKind.VOID_INVOICE:
             seen = await books.read(intent.entity, intent.qb_id)
             return seen if getattr(seen, "is_voided", False) else None
+        if intent.kind is PushKind.UPDATE_CUSTOMER:
+            seen = await books.read(intent.entity, intent.qb_id)
+            return seen if documents.says(seen, intent.argument) else None
         return None
 
     async def _rename(self, claim: Claim, books: Books, error: QuickBooksRefused) -> None:
         """The name or number is somebody else's: be that customer, or take another name, and write again."""
         intent = claim.intent
+        if intent.kind is PushKind.UPDATE_CUSTOMER and isinstance(error, DuplicateName):
+            raise error  # Two customers that are both there never become one because of a name.
         if isinstance(error, RepeatedRequest):
             raise ProviderOutcomeUnknown(error.message, provider=PROVIDER, operation="write") from error
         if intent.kind is PushKind.CREATE_CUSTOMER:

@@ -48,6 +48,8 @@ class Wire:
     """`token(realm_id, rejected=None)`."""
     turn: Callable[[str], Awaitable[None]]
     back_off: Callable[[str, float], Awaitable[None]]
+    throttle_seconds: float
+    """How long a 429 asks to wait where it does not say."""
 
 
 class QuickBooksClient:
@@ -195,10 +197,9 @@ class QuickBooksClient:
                 operation=call.operation,
                 fault_code=fault.code if fault else "",
             )
-        retry_after = response.headers.get("retry-after", "")
-        error = error_of(
-            response.status_code, fault, operation=call.operation, is_write=call.is_write, retry_after=retry_after
-        )
+        told = response.headers.get("retry-after", "")
+        wait = float(told) if told.isdigit() else self._wire.throttle_seconds
+        error = error_of(response.status_code, fault, operation=call.operation, is_write=call.is_write, wait=wait)
         if response.status_code == 429 and isinstance(error, ProviderUnavailable):
             await self._wire.back_off(self._realm_id, error.retry_after)
         return error

@@ -21,8 +21,6 @@ from billing.provider import (
 from shared import decimal_json
 
 THROTTLED, APPLICATION_ERROR = "3001", "10000"
-_WAIT_SECONDS = 60.0
-"""How long a 429 asks to wait where it does not say."""
 _PASSING = {"130", "140", "150", APPLICATION_ERROR, THROTTLED}
 _MEANINGS: dict[str, type[QuickBooksRefused]] = {
     "600": RepeatedRequest,
@@ -102,12 +100,14 @@ def is_about_tokens(status: int, fault: Fault | None) -> bool:
     return status == 401 or (fault is not None and _number(fault.code) in ("3200", "100", "120") and status != 403)
 
 
-def error_of(status: int, fault: Fault | None, *, operation: str, is_write: bool, retry_after: str) -> ProviderError:
-    """What a refused call means. A write that failed on their side may have had its effect."""
+def error_of(status: int, fault: Fault | None, *, operation: str, is_write: bool, wait: float) -> ProviderError:
+    """What a refused call means; `wait` is how long to, where it came too soon.
+
+    A write that failed on their side may have had its effect.
+    """
     found = fault or Fault()
     code = _number(found.code)
     if status == 429 or code == THROTTLED:
-        wait = float(retry_after) if retry_after.isdigit() else _WAIT_SECONDS
         return ProviderUnavailable(
             "QuickBooks counts too many calls.", provider=PROVIDER, operation=operation, retry_after=wait
         )

@@ -11,6 +11,7 @@ from shared.rules.phones import parse_phone
 
 from billing.lines import Line, LineKind
 from billing.provider import (
+    NOBODY,
     PROVIDER,
     CompanySeen,
     CreditMemoSeen,
@@ -203,11 +204,11 @@ def _refund(document: Document, head: dict[str, Any]) -> RefundSeen:
     amount = _cents(document.get("TotalAmt"))
     return RefundSeen(
         **head,
-        customer=str((document.get("CustomerRef") or {})["value"]),
+        customer=_ref(document.get("CustomerRef")) or NOBODY,
         amount_cents=amount,
         currency=_currency(document),
         received_on=_date(document.get("TxnDate")),
-        reference=_text(document, "DocNumber"),
+        reference=_text(document, "PaymentRefNum") or _text(document, "DocNumber"),
         is_voided=amount == 0 and str(document.get("PrivateNote") or "").startswith("Voided"),
     )
 

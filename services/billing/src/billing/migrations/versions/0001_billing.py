@@ -65,13 +65,14 @@ TABLES = (
         city TEXT,
         region TEXT,
         postal_code TEXT,
+        name_keys TEXT[] NOT NULL,
         is_active BOOLEAN NOT NULL,
         CONSTRAINT pk_contact_copy PRIMARY KEY (contact_id)
     )
     """,
     "CREATE INDEX ix_contact_copy_emails ON contact_copy USING gin (emails)",
+    "CREATE INDEX ix_contact_copy_name_keys ON contact_copy USING gin (name_keys)",
     "CREATE INDEX ix_contact_copy_phones ON contact_copy USING gin (phones)",
-    "CREATE INDEX ix_contact_copy_place ON contact_copy (postal_code, family_name)",
     """
     CREATE TABLE customer (
         display_name TEXT NOT NULL,
@@ -84,6 +85,7 @@ TABLES = (
         city TEXT,
         region TEXT,
         postal_code TEXT,
+        name_keys TEXT[] NOT NULL,
         is_active BOOLEAN NOT NULL,
         merged_into_id UUID,
         source VARCHAR(32) NOT NULL,
@@ -108,7 +110,8 @@ TABLES = (
     """,
     "CREATE INDEX ix_customer_contact ON customer (contact_id) WHERE contact_id IS NOT NULL",
     "CREATE INDEX ix_customer_email ON customer (email) WHERE email IS NOT NULL",
-    "CREATE INDEX ix_customer_name ON customer (display_name, id)",
+    "CREATE INDEX ix_customer_name ON customer (lower(display_name), id)",
+    "CREATE INDEX ix_customer_name_keys ON customer USING gin (name_keys)",
     "CREATE INDEX ix_customer_phone ON customer (phone) WHERE phone IS NOT NULL",
     "CREATE INDEX ix_customer_unmatched ON customer (id) WHERE needs_match",
     """
@@ -242,6 +245,7 @@ TABLES = (
     """,
     """
     CREATE TABLE push (
+        seq BIGINT GENERATED ALWAYS AS IDENTITY,
         realm_id TEXT NOT NULL,
         kind VARCHAR(32) NOT NULL,
         target_id UUID NOT NULL,
@@ -262,13 +266,14 @@ TABLES = (
         settled_at TIMESTAMP WITH TIME ZONE,
         id UUID NOT NULL,
         CONSTRAINT pk_push PRIMARY KEY (id),
+        CONSTRAINT uq_push_seq UNIQUE (seq),
         CONSTRAINT ck_push_pushkind CHECK (kind IN ('create_customer', 'update_customer', 'create_estimate', 'mark_estimate', 'send_estimate', 'create_invoice', 'send_invoice', 'void_invoice')),
         CONSTRAINT ck_push_pushstate CHECK (state IN ('pending', 'done', 'failed', 'dropped'))
     )
     """,
-    "CREATE INDEX ix_push_failed ON push (id) WHERE state = 'failed'",
-    "CREATE INDEX ix_push_pending ON push (id) WHERE state = 'pending'",
-    "CREATE INDEX ix_push_target ON push (target_id, id)",
+    "CREATE INDEX ix_push_failed ON push (seq) WHERE state = 'failed'",
+    "CREATE INDEX ix_push_pending ON push (seq) WHERE state = 'pending'",
+    "CREATE INDEX ix_push_target ON push (target_id, seq)",
     """
     CREATE TABLE sync_mark (
         realm_id TEXT NOT NULL,
@@ -386,6 +391,7 @@ TABLES = (
     CREATE TABLE invoice (
         part VARCHAR(32) NOT NULL,
         estimate_id UUID,
+        shares JSONB NOT NULL,
         job_id UUID,
         balance_cents BIGINT NOT NULL,
         due_on DATE,

@@ -1,0 +1,291 @@
+"""Invoices: of accepted estimates, whole or in parts; sending, voiding, printing."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Any, Self
+from uuid import UUID
+
+from fastapi import Depends, Query, Request, Response
+from pydantic import BaseModel, Field, model_validator
+from shared.auth import Principal
+from shared.database import UnitOfWork
+from shared.errors import InvalidTransition, NotFound, ProviderError
+from shared.etag import set_etag
+from shared.events.envelope import Instant
+from shared.http import ApiRouter, Needs, can, problems
+from shared.paging import Page, PageParams, page
+from sqlalchemy import ColumnElement, and_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.errors import (
+    AlreadyInvoiced,
+    CustomerGone,
+    NoEmailAddress,
+    NotConnected,
+    NothingLeft,
+    NotWritten,
+    NumbersNotOurs,
+    PeriodClosed,
+)
+from billing.lines import read_lines
+from billing.models import Connection, Customer, Invoice
+from billing.queries import items_by_qb_id
+from billing.routes.estimates import PDF, SendIn
+from billing.routes.forms import CustomerRef, LineOut, WriteOut
+from billing.routes.schemas import Body, Email, MoneyOut, Plain, money, person_of
+from billing.services.documents import DocumentService
+from billing.services.intents import IntentService
+from billing.services.invoices import InvoiceService, NewInvoice
+from billing.settlement import Standing, company_day, status_of
+from billing.states import InvoicePart, InvoiceStatus, Source
+
+router = ApiRouter(prefix="/api/v1/invoices", tags=["invoices"])
+
+Reader = Annotated[Principal, can("invoices:read")]
+Writer = Annotated[Principal, can("invoices:write")]
+
+Share = Annotated[Decimal, Field(gt=0, le=1, max_digits=7, decimal_places=6)]
+
+
+class InvoiceIn(Body):
+    """`full`: the estimate's own lines, once. `deposit` and `progress`: a `share` (0.3 is 30 %) of each line.
+
+    A progress invoice without a share bills all that is left.
+    """
+
+    estimate_id: UUID
+    part: InvoicePart = InvoicePart.FULL
+    share: Share | None = None
+    due_on: date | None = None
+    term_id: UUID | None = None
+    email: Email | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.part is InvoicePart.FULL and self.share is not None:
+            raise ValueError("a full invoice has no share")
+        if self.part is InvoicePart.DEPOSIT and self.share is None:
+            raise ValueError("a deposit needs a share, such as 0.3")
+        return self
+
+    def to_service(self) -> NewInvoice:
+        return NewInvoice(**self.model_dump())
+
+
+class InvoiceItem(BaseModel):
+    """`status` follows from the figures; QuickBooks keeps none."""
+
+    id: UUID
+    number: str | None
+    status: InvoiceStatus
+    part: InvoicePart
+    customer: CustomerRef
+    estimate_id: UUID | None
+    job_id: UUID | None
+    subtotal: MoneyOut
+    tax: MoneyOut
+    total: MoneyOut
+    balance: MoneyOut
+    written_on: date
+    due_on: date | None
+    sent_at: Instant | None
+    paid_on: date | None
+    source: Source
+    created_at: Instant
+    version: int
+
+
+class InvoiceOut(InvoiceItem):
+    qb_id: str | None
+    lines: list[LineOut]
+    email: str | None
+    memo: str | None
+    share: Plain | None = None
+    writes: list[WriteOut]
+
+
+def _fields(row: Invoice, customer: Customer, today: date) -> dict[str, object]:
+    names = (
+        "id", "number", "part", "estimate_id", "job_id", "written_on", "due_on", "sent_at", "paid_on", "source",
+        "created_at", "version",
+    )  # fmt: skip
+    standing = Standing(
+        is_written=row.qb_id is not None,
+        total_cents=row.total_cents,
+        balance_cents=row.balance_cents,
+        due_on=row.due_on,
+        is_voided=row.is_voided,
+        is_deleted=row.is_deleted,
+    )
+    return {name: getattr(row, name) for name in names} | {
+        "status": status_of(standing, today),
+        "customer": CustomerRef(id=customer.id, display_name=customer.display_name, contact_id=customer.contact_id),
+        "subtotal": money(row.subtotal_cents, row.currency),
+        "tax": money(row.tax_cents, row.currency),
+        "total": money(row.total_cents, row.currency),
+        "balance": money(row.balance_cents, row.currency),
+    }
+
+
+class ShownInvoice:
+    """How an invoice is answered with; lives in the request's transaction."""
+
+    def __init__(self, uow: UnitOfWork, intents: IntentService) -> None:
+        self._uow = uow
+        self._intents = intents
+
+    async def out(self, row: Invoice, response: Response) -> InvoiceOut:
+        set_etag(response, row.version)
+        session = self._uow.session
+        customer = await session.get_one(Customer, row.customer_id)
+        lines = read_lines(row.lines)
+        items = await items_by_qb_id(session, row.realm_id, {line.item for line in lines if line.item})
+        return InvoiceOut(
+            **_fields(row, customer, await self.today(row.realm_id)),
+            qb_id=row.qb_id,
+            lines=[LineOut.of(line, row.currency, items) for line in lines],
+            email=row.email,
+            memo=row.memo,
+            writes=[WriteOut.of(push) for push in await self._intents.unsettled(row.id)],
+        )
+
+    async def today(self, realm_id: str | None = None) -> date:
+        connection = await _connection(self._uow.session, realm_id)
+        return company_day(self._uow.now, connection.zone if connection else "UTC")
+
+
+async def _shown(uow: Needs[UnitOfWork], intents: Needs[IntentService]) -> ShownInvoice:
+    return ShownInvoice(uow, intents)
+
+
+AsShown = Annotated[ShownInvoice, Depends(_shown, scope="function")]
+
+
+async def _connection(session: AsyncSession, realm_id: str | None) -> Connection | None:
+    if realm_id is not None:
+        return await session.get(Connection, realm_id)
+    newest = select(Connection).order_by(Connection.status_at.desc()).limit(1)
+    return (await session.scalars(newest)).one_or_none()
+
+
+def _is(status: InvoiceStatus, today: date) -> ColumnElement[bool]:
+    """settlement.status_of(), as the database says it."""
+    gone = Invoice.is_voided | Invoice.is_deleted
+    written = Invoice.qb_id.is_not(None)
+    late = Invoice.due_on < today
+    owed = and_(~gone, written, Invoice.balance_cents > 0)
+    conditions: dict[InvoiceStatus, ColumnElement[bool]] = {
+        InvoiceStatus.DELETED: and_(Invoice.is_deleted),
+        InvoiceStatus.VOIDED: and_(Invoice.is_voided, ~Invoice.is_deleted),
+        InvoiceStatus.PENDING: and_(~gone, ~written),
+        InvoiceStatus.PAID: and_(~gone, written, Invoice.balance_cents <= 0),
+        InvoiceStatus.OVERDUE: and_(owed, late),
+        InvoiceStatus.PARTIAL: and_(owed, late.is_not(True), Invoice.balance_cents < Invoice.total_cents),
+        InvoiceStatus.OPEN: and_(owed, late.is_not(True), Invoice.balance_cents >= Invoice.total_cents),
+    }
+    return conditions[status]
+
+
+def _listed(
+    condition: ColumnElement[bool] | None, customer_id: UUID | None, contact_id: UUID | None, estimate_id: UUID | None
+) -> Any:
+    statement: Any = select(Invoice, Customer).join(Customer, Customer.id == Invoice.customer_id)
+    if condition is not None:
+        statement = statement.where(condition)
+    if customer_id is not None:
+        statement = statement.where(Invoice.customer_id == customer_id)
+    if contact_id is not None:
+        statement = statement.where(Customer.contact_id == contact_id)
+    if estimate_id is not None:
+        statement = statement.where(Invoice.estimate_id == estimate_id)
+    return statement
+
+
+@router.get("")
+async def list_invoices(
+    params: PageParams,
+    uow: Needs[UnitOfWork],
+    shown: AsShown,
+    user: Reader,
+    status: Annotated[InvoiceStatus | None, Query()] = None,
+    customer_id: Annotated[UUID | None, Query()] = None,
+    contact_id: Annotated[UUID | None, Query()] = None,
+    estimate_id: Annotated[UUID | None, Query()] = None,
+) -> Page[InvoiceItem]:
+    """Newest first."""
+    today = await shown.today()
+    condition = None if status is None else _is(status, today)
+    rows, cursor, total = await page(
+        uow.session,
+        _listed(condition, customer_id, contact_id, estimate_id),
+        keys=[Invoice.written_on.desc(), Invoice.id.desc()],
+        params=params,
+        scope={"status": status, "customer_id": customer_id, "contact_id": contact_id, "estimate_id": estimate_id},
+        counted=False,
+    )
+    items = [InvoiceItem.model_validate(_fields(row, customer, today)) for row, customer in rows]
+    return Page(items=items, next_cursor=cursor, total=total)
+
+
+@router.post(
+    "",
+    status_code=202,
+    responses=problems(
+        NotFound,
+        NotConnected,
+        InvalidTransition,
+        AlreadyInvoiced,
+        NothingLeft,
+        CustomerGone,
+        PeriodClosed,
+        NumbersNotOurs,
+    ),
+)
+async def make_invoice(
+    new: InvoiceIn, invoices: Needs[InvoiceService], shown: AsShown, user: Writer, response: Response
+) -> InvoiceOut:
+    """Of an accepted estimate, and written into QuickBooks: once."""
+    row = await invoices.make(new.to_service(), by=person_of(user))
+    response.headers["Location"] = f"/api/v1/invoices/{row.id}"
+    return await shown.out(row, response)
+
+
+@router.get("/{invoice_id}", responses=problems(NotFound))
+async def get_invoice(
+    invoice_id: UUID, invoices: Needs[InvoiceService], shown: AsShown, user: Reader, response: Response
+) -> InvoiceOut:
+    return await shown.out(await invoices.get(invoice_id), response)
+
+
+@router.post("/{invoice_id}/send", status_code=202, responses=problems(NotFound, NoEmailAddress, InvalidTransition))
+async def send_invoice(
+    invoice_id: UUID,
+    wanted: SendIn,
+    invoices: Needs[InvoiceService],
+    shown: AsShown,
+    user: Writer,
+    response: Response,
+) -> InvoiceOut:
+    """E-mail it through QuickBooks."""
+    row = await invoices.send(invoice_id, to=wanted.to, by=person_of(user))
+    return await shown.out(row, response)
+
+
+@router.post("/{invoice_id}/void", status_code=202, responses=problems(NotFound, NotWritten, InvalidTransition))
+async def void_invoice(
+    invoice_id: UUID, invoices: Needs[InvoiceService], shown: AsShown, user: Writer, response: Response
+) -> InvoiceOut:
+    """Void it in QuickBooks; here it is void once QuickBooks says so."""
+    return await shown.out(await invoices.void(invoice_id, by=person_of(user)), response)
+
+
+@router.get(
+    "/{invoice_id}/pdf",
+    response_class=Response,
+    responses={**PDF, **problems(NotFound, NotWritten, NotConnected, ProviderError)},
+)
+async def get_invoice_pdf(invoice_id: UUID, request: Request, user: Reader) -> Response:
+    """QuickBooks's own."""
+    documents: DocumentService = await request.app.state.container.aget(DocumentService)
+    content = await documents.pdf(Invoice, invoice_id)
+    return Response(content, media_type="application/pdf", headers={"Content-Disposition": "inline"})

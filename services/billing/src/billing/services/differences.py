@@ -1,0 +1,245 @@
+"""Every night our books are compared with QuickBooks's: what differs is explained line by line, and mended."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from prometheus_client import Gauge
+from shared.database import Begin, UnitOfWork
+from shared.errors import ProviderError
+from shared.ids import uuid7
+from sqlalchemy import func, select
+
+from billing.models import CreditMemo, Customer, DifferenceRun, Estimate, Invoice, Payment, Push
+from billing.provider import (
+    CreditMemoSeen,
+    CustomerSeen,
+    EstimateSeen,
+    InvoiceSeen,
+    NotConnected,
+    PaymentSeen,
+    RefundSeen,
+    Seen,
+)
+from billing.services.marks import DIFFERENCES, MarkService
+from billing.services.pulling import PAGE, put_off
+from billing.services.reading import Reader
+from billing.states import PaymentKind, PushState
+
+log = structlog.get_logger(__name__)
+
+DIFFERING = Gauge("crm_quickbooks_differences", "Lines of the last comparison with QuickBooks")
+EVERY = timedelta(days=1)
+COMPARED = ("Customer", "Estimate", "Invoice", "CreditMemo", "Payment", "RefundReceipt")
+_MODELS: dict[str, type[Any]] = {
+    "Customer": Customer,
+    "Estimate": Estimate,
+    "Invoice": Invoice,
+    "CreditMemo": CreditMemo,
+    "Payment": Payment,
+    "RefundReceipt": Payment,
+}
+Line = dict[str, str | None]
+
+
+def theirs_of(seen: Seen) -> dict[str, str]:
+    """What is compared, as QuickBooks has it."""
+    match seen:
+        case CustomerSeen():
+            return {"name": seen.display_name, "active": str(seen.is_active)}
+        case InvoiceSeen():
+            return {"total": str(seen.total_cents), "balance": str(seen.balance_cents), "number": seen.number or ""}
+        case EstimateSeen():
+            return {"total": str(seen.total_cents), "number": seen.number or ""}
+        case CreditMemoSeen():
+            return {"total": str(seen.total_cents), "remaining": str(seen.remaining_cents)}
+        case PaymentSeen():
+            return {"amount": str(seen.amount_cents), "unapplied": str(seen.unapplied_cents)}
+        case RefundSeen():
+            return {"amount": str(-seen.amount_cents)}
+    return {}
+
+
+def ours_of(row: Any) -> dict[str, str]:
+    """The same, as we have it."""
+    match row:
+        case Customer():
+            return {"name": row.display_name, "active": str(row.is_active)}
+        case Invoice():
+            return {"total": str(row.total_cents), "balance": str(row.balance_cents), "number": row.number or ""}
+        case Estimate():
+            return {"total": str(row.total_cents), "number": row.number or ""}
+        case CreditMemo():
+            return {"total": str(row.total_cents), "remaining": str(row.remaining_cents)}
+        case Payment(kind=PaymentKind.PAYMENT):
+            return {"amount": str(row.amount_cents), "unapplied": str(row.unapplied_cents)}
+    return {"amount": str(row.amount_cents)}
+
+
+class DifferenceService:
+    """Lives in one transaction."""
+
+    def __init__(self, uow: UnitOfWork) -> None:
+        self._uow = uow
+
+    async def compare(self, realm_id: str, entity: str, seen: Sequence[Seen]) -> list[Line]:
+        """One line for each figure of these objects that we have otherwise, or not at all."""
+        rows = await self._rows(realm_id, entity, [one.id for one in seen])
+        lines: list[Line] = []
+        for one in seen:
+            row = rows.get(one.id)
+            if row is None:
+                lines.append(_line(entity, one.id, getattr(one, "number", None), "missing here", None, "there"))
+                continue
+            ours = ours_of(row)
+            lines += [
+                _line(entity, one.id, getattr(row, "number", None), name, ours.get(name), value)
+                for name, value in theirs_of(one).items()
+                if ours.get(name) != value
+            ]
+        return lines
+
+    async def missing_there(self, realm_id: str, entity: str, known: set[str]) -> list[Line]:
+        """Ours that QuickBooks did not list; what was deleted there stands here as deleted."""
+        model = _MODELS[entity]
+        statement = select(model).where(model.realm_id == realm_id, model.qb_id.is_not(None))
+        if model is Payment:
+            statement = statement.where(Payment.kind == _kind(entity), ~Payment.is_deleted)
+        elif model is not Customer:
+            statement = statement.where(~model.is_deleted)
+        else:
+            statement = statement.where(Customer.is_active)
+        rows = (await self._uow.session.scalars(statement)).all()
+        return [
+            _line(entity, row.qb_id, getattr(row, "number", None), "missing there", "here", None)
+            for row in rows
+            if row.qb_id not in known
+        ]
+
+    async def _rows(self, realm_id: str, entity: str, ids: Sequence[str]) -> dict[str, Any]:
+        model = _MODELS[entity]
+        statement = select(model).where(model.realm_id == realm_id, model.qb_id.in_(ids))
+        if model is Payment:
+            statement = statement.where(Payment.kind == _kind(entity))
+        return {row.qb_id: row for row in await self._uow.session.scalars(statement)}
+
+    async def waiting(self, realm_id: str) -> list[Line]:
+        """What we have and QuickBooks has not, because it is still to be written there."""
+        rows = await self._uow.session.execute(
+            select(Push.kind, Push.state, func.count(), func.min(Push.error))
+            .where(Push.realm_id == realm_id, Push.state.in_((PushState.PENDING, PushState.FAILED)))
+            .group_by(Push.kind, Push.state)
+        )
+        return [
+            {
+                "entity": kind.value,
+                "qb_id": None,
+                "number": None,
+                "what": f"{count} to be written",
+                "ours": str(count),
+                "theirs": None,
+                "explanation": "waits to be written"
+                if state is PushState.PENDING
+                else f"could not be written: {error}",
+            }
+            for kind, state, count, error in rows
+        ]
+
+    async def keep(self, realm_id: str, started_at: datetime, compared: dict[str, int], lines: list[Line]) -> None:
+        self._uow.session.add(
+            DifferenceRun(
+                id=uuid7(),
+                realm_id=realm_id,
+                started_at=started_at,
+                finished_at=self._uow.now,
+                compared=compared,
+                lines=lines,
+            )
+        )
+
+
+def _kind(entity: str) -> PaymentKind:
+    return PaymentKind.PAYMENT if entity == "Payment" else PaymentKind.REFUND
+
+
+def _line(entity: str, qb_id: str, number: str | None, what: str, ours: str | None, theirs: str | None) -> Line:
+    return {
+        "entity": entity,
+        "qb_id": qb_id,
+        "number": number,
+        "what": what,
+        "ours": ours,
+        "theirs": theirs,
+        "explanation": "",
+    }
+
+
+class DifferenceProcess:
+    """Reads everything, page by page, compares, reads what differed again, and keeps what is to be said about it."""
+
+    def __init__(self, begin: Begin, reader: Reader) -> None:
+        self._begin = begin
+        self._reader = reader
+
+    async def run_once(self) -> int:
+        async with self._begin() as tx:
+            uow, marks = await tx.aget(UnitOfWork), await tx.aget(MarkService)
+            mark = await marks.take(DIFFERENCES)
+            started_at = uow.now
+        if mark is None:
+            return 0
+        realm_id = mark.realm_id
+        try:
+            compared, lines = await self._compare(realm_id)
+        except (ProviderError, NotConnected) as error:
+            await put_off(self._begin, realm_id, DIFFERENCES, error)
+            return 0
+        async with self._begin() as tx:
+            service = await tx.aget(DifferenceService)
+            lines += await service.waiting(realm_id)
+            await service.keep(realm_id, started_at, compared, lines)
+            await (await tx.aget(MarkService)).give_back(realm_id, DIFFERENCES, due_at=started_at + EVERY)
+        DIFFERING.set(len(lines))
+        log.info("differences.compared", realm_id=realm_id, lines=len(lines), **compared)
+        return 1
+
+    async def _compare(self, realm_id: str) -> tuple[dict[str, int], list[Line]]:
+        books, compared, lines = self._reader.books(realm_id), Counter[str](), list[Line]()
+        for entity in COMPARED:
+            known: set[str] = set()
+            position = 1
+            while True:
+                page = await books.page(entity, position, PAGE)
+                async with self._begin() as tx:
+                    await (await tx.aget(MarkService)).keep(realm_id, DIFFERENCES)
+                    lines += await (await tx.aget(DifferenceService)).compare(realm_id, entity, page)
+                known |= {one.id for one in page}
+                position += len(page)
+                if len(page) < PAGE:
+                    break
+            async with self._begin() as tx:
+                lines += await (await tx.aget(DifferenceService)).missing_there(realm_id, entity, known)
+            compared[entity] = len(known)
+        await self._mend(realm_id, lines)
+        return dict(compared), lines
+
+    async def _mend(self, realm_id: str, lines: list[Line]) -> None:
+        """Read again what differed: either it changed while we compared, or a webhook and the change feed missed it."""
+        references: dict[str, set[str]] = {}
+        for line in lines:
+            references.setdefault(str(line["entity"]), set()).add(str(line["qb_id"]))
+        if not references:
+            return
+        found = {entity: await self._reader.read(realm_id, entity, ids) for entity, ids in references.items()}
+        await self._reader.take(realm_id, found)
+        async with self._begin() as tx:
+            service = await tx.aget(DifferenceService)
+            still: set[tuple[str, str]] = set()
+            for entity, seen in found.items():
+                present = [one for one in seen if not one.is_deleted]
+                still |= {(entity, str(line["qb_id"])) for line in await service.compare(realm_id, entity, present)}
+        for line in lines:
+            is_mended = (str(line["entity"]), str(line["qb_id"])) not in still
+            line["explanation"] = "it had been missed, and was read again" if is_mended else "still differs: look at it"

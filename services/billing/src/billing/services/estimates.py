@@ -1,0 +1,223 @@
+"""Estimates: drafted here, written into QuickBooks once, sent, answered by the customer, or expired."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
+
+from shared.database import Begin, UnitOfWork
+from shared.errors import NotFound
+from shared.etag import check_version
+from shared.ids import uuid7
+from sqlalchemy import select
+
+from billing.errors import AlreadyAnswered, EmptyForm, NoEmailAddress, NotADraft
+from billing.lines import LineKind, read_lines, store_lines
+from billing.models import Connection, Customer, Estimate, Job
+from billing.services.announcing import Announcer
+from billing.services.connections import ConnectionService
+from billing.services.customers import CustomerService
+from billing.services.forms import FormService, WantedLine
+from billing.services.intents import IntentService
+from billing.settings import Settings
+from billing.settlement import company_day
+from billing.states import EstimateStatus, PushKind, Source
+
+_MOST = 500
+ANSWERABLE = (EstimateStatus.OPEN, EstimateStatus.EXPIRED)
+
+
+@dataclass(frozen=True)
+class NewEstimate:
+    contact_id: UUID
+    lines: Sequence[WantedLine]
+    job_id: UUID | None = None
+    email: str | None = None
+    memo: str | None = None
+    expires_on: date | None = None
+
+
+@dataclass(frozen=True)
+class EstimateChanges:
+    """`columns` are set as they are; `lines` replaces all lines."""
+
+    columns: dict[str, Any] = field(default_factory=dict)
+    lines: Sequence[WantedLine] | None = None
+
+
+class EstimateService:
+    """Lives in one transaction."""
+
+    def __init__(
+        self,
+        uow: UnitOfWork,
+        connections: ConnectionService,
+        customers: CustomerService,
+        forms: FormService,
+        intents: IntentService,
+        announcer: Announcer,
+        settings: Settings,
+    ) -> None:
+        self._uow = uow
+        self._connections = connections
+        self._customers = customers
+        self._forms = forms
+        self._intents = intents
+        self._announcer = announcer
+        self._valid_for = timedelta(days=settings.estimate_valid_days)
+
+    async def get(self, estimate_id: UUID, *, lock: bool = False) -> Estimate:
+        """Raises NotFound."""
+        found = await self._uow.session.get(Estimate, estimate_id, with_for_update=lock or None)
+        if found is None:
+            raise NotFound("There is no such estimate.")
+        return found
+
+    async def draft(self, new: NewEstimate, *, by: str) -> Estimate:
+        """A draft is ours alone. Raises NotConnected, NotFound (contact, job) or UnknownItem."""
+        connection = await self._connections.active()
+        customer = await self._customers.ensure(new.contact_id, by=by)
+        await self._check_job(new.job_id)
+        today = self._forms.today(connection)
+        row = Estimate(
+            id=uuid7(),
+            realm_id=connection.realm_id,
+            sync_token=-1,
+            qb_updated_at="",
+            version=1,
+            status=EstimateStatus.DRAFT,
+            status_at=self._uow.now,
+            customer_id=customer.id,
+            job_id=new.job_id,
+            currency=connection.currency,
+            written_on=today,
+            expires_on=new.expires_on or today + self._valid_for,
+            email=new.email or customer.email,
+            memo=new.memo,
+            source=Source.CRM,
+            created_by=by,
+            created_at=self._uow.now,
+        )
+        await self._fill(row, new.lines, connection)
+        self._uow.session.add(row)
+        await self._uow.session.flush()
+        self._uow.hint("estimates", row.id, row.version)
+        return row
+
+    async def _check_job(self, job_id: UUID | None) -> None:
+        if job_id is not None and await self._uow.session.get(Job, job_id) is None:
+            raise NotFound("There is no such job.")
+
+    async def _fill(self, row: Estimate, wanted: Sequence[WantedLine], connection: Connection) -> None:
+        lines = await self._forms.lines(wanted)
+        totals = await self._forms.totals(lines, connection)
+        row.lines = store_lines(lines)
+        row.subtotal_cents, row.tax_cents, row.total_cents = totals.subtotal, totals.tax, totals.total
+
+    async def edit(self, estimate_id: UUID, changes: EstimateChanges, *, expected_version: int) -> Estimate:
+        """Raises NotADraft once it stands in QuickBooks, PreconditionFailed, UnknownItem."""
+        row = await self.get(estimate_id, lock=True)
+        check_version(row.version, expected_version)
+        self._check_draft(row)
+        await self._check_job(changes.columns.get("job_id"))
+        for name, value in changes.columns.items():
+            setattr(row, name, value)
+        if changes.lines is not None:
+            await self._fill(row, changes.lines, await self._connections.active())
+        row.touch()
+        self._uow.hint("estimates", row.id, row.version)
+        return row
+
+    async def discard(self, estimate_id: UUID, *, expected_version: int) -> None:
+        """Raises NotADraft."""
+        row = await self.get(estimate_id, lock=True)
+        check_version(row.version, expected_version)
+        self._check_draft(row)
+        await self._uow.session.delete(row)
+
+    @staticmethod
+    def _check_draft(row: Estimate) -> None:
+        if row.status is not EstimateStatus.DRAFT:
+            raise NotADraft("This estimate is in QuickBooks already; only a draft can be changed here.")
+
+    async def push(self, estimate_id: UUID, *, by: str) -> Estimate:
+        """Write it into QuickBooks: once, however often this is asked for. Raises what would keep it from that."""
+        row = await self.get(estimate_id, lock=True)
+        if row.status is EstimateStatus.DRAFT:
+            await self._open(row, by=by)
+        return row
+
+    async def _open(self, row: Estimate, *, by: str) -> None:
+        connection = await self._connections.active()
+        customer = await self._uow.session.get_one(Customer, row.customer_id)
+        if not any(line.kind is LineKind.ITEM for line in read_lines(row.lines)):
+            raise EmptyForm("An estimate needs at least one line with an item. Add one and try again.")
+        row.written_on = self._forms.today(connection)
+        self._forms.check_writable(connection, customer, row.written_on)
+        row.number = row.number or await self._intents.next_number(Estimate)
+        row.move(EstimateStatus.OPEN, now=self._uow.now)
+        row.touch()
+        self._intents.queue(PushKind.CREATE_ESTIMATE, row, by=by, after=customer)
+        self._uow.hint("estimates", row.id, row.version)
+
+    async def send(self, estimate_id: UUID, *, to: str | None, by: str) -> Estimate:
+        """E-mail it, after writing it where that is still to be done. Raises NoEmailAddress."""
+        row = await self.push(estimate_id, by=by)
+        address = to or row.email
+        if not address:
+            raise NoEmailAddress("There is no e-mail address to send it to. Enter one and send again.")
+        row.email = address
+        self._intents.queue(PushKind.SEND_ESTIMATE, row, by=by, argument=address)
+        return row
+
+    async def answer(self, estimate_id: UUID, *, accepted: bool, name: str, note: str | None) -> Estimate:
+        """What the customer says, on the page or to us; QuickBooks is told. The same answer again changes nothing.
+
+        Raises AlreadyAnswered where it was answered otherwise, or is invoiced or gone.
+        """
+        row = await self.get(estimate_id, lock=True)
+        target = EstimateStatus.ACCEPTED if accepted else EstimateStatus.DECLINED
+        if row.status is target:
+            return row
+        if row.status not in ANSWERABLE:
+            raise AlreadyAnswered(f"This estimate is {row.status} already. Call us if that is not what you want.")
+        before = self._announcer.standing_of_estimate(row)
+        row.move(target, now=self._uow.now)
+        row.answered_by, row.answer_note = name, note
+        customer = await self._uow.session.get_one(Customer, row.customer_id)
+        self._announcer.estimate_moved(row, before, customer)
+        self._intents.queue(PushKind.MARK_ESTIMATE, row, by=name)
+        return row
+
+    async def expire(self) -> int:
+        """Estimates whose last day has passed without an answer; returns how many."""
+        found = await self._uow.session.execute(
+            select(Estimate, Customer, Connection.zone)
+            .join(Customer, Customer.id == Estimate.customer_id)
+            .join(Connection, Connection.realm_id == Estimate.realm_id)
+            .where(Estimate.status == EstimateStatus.OPEN, Estimate.expires_on < self._uow.now.date())
+            .order_by(Estimate.id)
+            .limit(_MOST)
+            .with_for_update(of=Estimate, skip_locked=True)
+        )
+        done = 0
+        for row, customer, zone in found.all():
+            # The day has to have passed where the company is; UTC is ahead of it.
+            if row.expires_on and row.expires_on < company_day(self._uow.now, zone):
+                before = self._announcer.standing_of_estimate(row)
+                row.move(EstimateStatus.EXPIRED, now=self._uow.now)
+                self._announcer.estimate_moved(row, before, customer)
+                done += 1
+        return done
+
+
+class ExpiryProcess:
+    """Lets estimates expire."""
+
+    def __init__(self, begin: Begin) -> None:
+        self._begin = begin
+
+    async def run_once(self) -> int:
+        async with self._begin() as tx:
+            return await (await tx.aget(EstimateService)).expire()

@@ -1,0 +1,223 @@
+"""Invoices: made of an accepted estimate, whole or in parts, written into QuickBooks once; sent, voided, overdue."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from uuid import UUID
+
+from shared.database import Begin, UnitOfWork
+from shared.errors import InvalidTransition, NotFound
+from shared.ids import uuid7
+from sqlalchemy import select
+
+from billing.errors import AlreadyInvoiced, NoEmailAddress, NothingLeft, NotWritten
+from billing.lines import Line, LineKind, read_lines, share_of, store_lines
+from billing.models import Connection, Customer, Estimate, Invoice
+from billing.services.announcing import Announcer
+from billing.services.connections import ConnectionService
+from billing.services.estimates import EstimateService
+from billing.services.forms import FormService
+from billing.services.intents import IntentService
+from billing.settlement import company_day
+from billing.states import EstimateStatus, InvoicePart, PushKind, Source
+from billing.totals import split_by_share
+
+_MOST = 500
+
+
+@dataclass(frozen=True)
+class NewInvoice:
+    """Of an estimate. `share` (more than 0, at most 1) of each line for a deposit or progress invoice; None of a
+    progress invoice is all that is left.
+    """
+
+    estimate_id: UUID
+    part: InvoicePart = InvoicePart.FULL
+    share: Decimal | None = None
+    due_on: date | None = None
+    term_id: UUID | None = None
+    email: str | None = None
+
+
+class InvoiceService:
+    """Lives in one transaction."""
+
+    def __init__(
+        self,
+        uow: UnitOfWork,
+        connections: ConnectionService,
+        estimates: EstimateService,
+        forms: FormService,
+        intents: IntentService,
+        announcer: Announcer,
+    ) -> None:
+        self._uow = uow
+        self._connections = connections
+        self._estimates = estimates
+        self._forms = forms
+        self._intents = intents
+        self._announcer = announcer
+
+    async def get(self, invoice_id: UUID, *, lock: bool = False) -> Invoice:
+        """Raises NotFound."""
+        found = await self._uow.session.get(Invoice, invoice_id, with_for_update=lock or None)
+        if found is None:
+            raise NotFound("There is no such invoice.")
+        return found
+
+    async def make(self, new: NewInvoice, *, by: str) -> Invoice:
+        """The invoice, its lines and the intent to write it, in one commit. The estimate's row lock lets one be made at
+        a time.
+
+        Raises InvalidTransition where the estimate is not accepted, AlreadyInvoiced, NothingLeft, or what would keep
+        QuickBooks from taking it.
+        """
+        estimate = await self._estimates.get(new.estimate_id, lock=True)
+        if estimate.status is EstimateStatus.CLOSED:
+            raise AlreadyInvoiced("This estimate is invoiced already.")
+        if estimate.status is not EstimateStatus.ACCEPTED:
+            raise InvalidTransition(f"This estimate is {estimate.status}; one that the customer accepted is invoiced.")
+        connection = await self._connections.active()
+        customer = await self._uow.session.get_one(Customer, estimate.customer_id)
+        today = self._forms.today(connection)
+        self._forms.check_writable(connection, customer, today)
+        lines, shares = await self._lines(estimate, new)
+        totals = await self._forms.totals(lines, connection)
+        row = Invoice(
+            id=uuid7(),
+            realm_id=connection.realm_id,
+            sync_token=-1,
+            qb_updated_at="",
+            version=1,
+            number=await self._intents.next_number(Invoice),
+            customer_id=estimate.customer_id,
+            currency=estimate.currency,
+            written_on=today,
+            lines=store_lines(lines),
+            subtotal_cents=totals.subtotal,
+            tax_cents=totals.tax,
+            total_cents=totals.total,
+            balance_cents=totals.total,
+            email=new.email or estimate.email or customer.email,
+            memo=estimate.memo,
+            source=Source.CRM,
+            created_by=by,
+            created_at=self._uow.now,
+            part=new.part,
+            estimate_id=estimate.id,
+            shares=shares,
+            job_id=estimate.job_id,
+            due_on=new.due_on,
+            term_id=new.term_id,
+            is_voided=False,
+            is_deleted=False,
+        )
+        self._uow.session.add(row)
+        await self._uow.session.flush()
+        self._intents.queue(PushKind.CREATE_INVOICE, row, by=by, after=customer)
+        self._uow.hint("invoices", row.id, row.version)
+        return row
+
+    async def _lines(self, estimate: Estimate, new: NewInvoice) -> tuple[list[Line], list[int]]:
+        """The lines, and what they are of each item line of the estimate."""
+        lines = read_lines(estimate.lines)
+        earlier = await self.of_estimate(estimate.id)
+        if new.part is InvoicePart.FULL:
+            if earlier:
+                raise AlreadyInvoiced(
+                    f"Invoice {earlier[0].number} was made of this estimate already.", invoice_id=str(earlier[0].id)
+                )
+            return lines, [line.amount_cents for line in lines if line.kind is LineKind.ITEM]
+        if any(invoice.part is InvoicePart.FULL for invoice in earlier):
+            raise AlreadyInvoiced("This estimate is invoiced in full already.", invoice_id=str(earlier[0].id))
+        items = [line for line in lines if line.kind is LineKind.ITEM]
+        billed = _billed(items, earlier)
+        amounts = [line.amount_cents for line in items]
+        left = [max(0, amount - done) for amount, done in zip(amounts, billed, strict=True)]
+        if not sum(left):
+            raise NothingLeft("Everything of this estimate is invoiced already.")
+        cents = left if new.share is None else split_by_share(amounts, billed, new.share)
+        if not sum(cents):
+            raise NothingLeft("This share is less than a cent; choose a larger one.")
+        return share_of(items, cents, _prefix(new, estimate)), cents
+
+    async def of_estimate(self, estimate_id: UUID) -> Sequence[Invoice]:
+        """Those that count: neither voided nor deleted."""
+        rows = await self._uow.session.scalars(
+            select(Invoice)
+            .where(Invoice.estimate_id == estimate_id, ~Invoice.is_voided, ~Invoice.is_deleted)
+            .order_by(Invoice.created_at, Invoice.id)
+        )
+        return rows.all()
+
+    async def send(self, invoice_id: UUID, *, to: str | None, by: str) -> Invoice:
+        """E-mail it. Raises NoEmailAddress, or InvalidTransition for one that is voided or deleted."""
+        row = await self.get(invoice_id, lock=True)
+        _check_stands(row)
+        address = to or row.email
+        if not address:
+            raise NoEmailAddress("There is no e-mail address to send it to. Enter one and send again.")
+        row.email = address
+        self._intents.queue(PushKind.SEND_INVOICE, row, by=by, argument=address)
+        return row
+
+    async def void(self, invoice_id: UUID, *, by: str) -> Invoice:
+        """Void it in QuickBooks; here it is void once QuickBooks says so. Raises NotWritten or InvalidTransition."""
+        row = await self.get(invoice_id, lock=True)
+        _check_stands(row)
+        if row.qb_id is None:
+            raise NotWritten("This invoice is not in QuickBooks yet. Wait until it is written, or give the write up.")
+        self._intents.queue(PushKind.VOID_INVOICE, row, by=by)
+        return row
+
+    async def mark_overdue(self) -> int:
+        """Invoices whose day to be paid has passed; returns how many."""
+        found = await self._uow.session.execute(
+            select(Invoice, Customer, Connection.zone)
+            .join(Customer, Customer.id == Invoice.customer_id)
+            .join(Connection, Connection.realm_id == Invoice.realm_id)
+            .where(Invoice.balance_cents > 0, Invoice.overdue_at.is_(None), Invoice.due_on < self._uow.now.date())
+            .where(Invoice.qb_id.is_not(None))
+            .order_by(Invoice.due_on)
+            .limit(_MOST)
+            .with_for_update(of=Invoice, skip_locked=True)
+        )
+        done = 0
+        for row, customer, zone in found.all():
+            if row.due_on and row.due_on < company_day(self._uow.now, zone):
+                self._announcer.invoice_overdue(row, customer)
+                done += 1
+        return done
+
+
+def _billed(items: Sequence[Line], earlier: Sequence[Invoice]) -> list[int]:
+    """Cents of each item line that earlier invoices bill."""
+    billed = [0] * len(items)
+    for invoice in earlier:
+        for place, cents in enumerate(invoice.shares[: len(items)]):
+            billed[place] += cents
+    return billed
+
+
+def _prefix(new: NewInvoice, estimate: Estimate) -> str:
+    if new.share is None:
+        return f"Rest of {estimate.number}: "
+    word = "Deposit" if new.part is InvoicePart.DEPOSIT else "Part"
+    return f"{word} {format((new.share * 100).normalize(), 'f')} % of {estimate.number}: "
+
+
+def _check_stands(row: Invoice) -> None:
+    if row.is_voided or row.is_deleted:
+        raise InvalidTransition("This invoice was voided or deleted.")
+
+
+class OverdueProcess:
+    """Notices when invoices fall overdue."""
+
+    def __init__(self, begin: Begin) -> None:
+        self._begin = begin
+
+    async def run_once(self) -> int:
+        async with self._begin() as tx:
+            return await (await tx.aget(InvoiceService)).mark_overdue()

@@ -1,0 +1,378 @@
+"""Estimates and invoices: drafted, written into QuickBooks once, sent, answered, invoiced in parts, paid, voided."""
+
+import asyncio
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from billing.models import Estimate, Invoice, Item, Push
+from billing.states import EstimateStatus
+
+from .office import Office
+
+ANA = {"first_name": "Ana", "last_name": "Lima", "phones": ["+16175550143"], "emails": ["ana@example.com"]}
+
+
+async def item(office: Office, name: str = "Carbon fiber strap") -> Item:
+    return await office.one(Item, Item.name == name)
+
+
+async def draft(office: Office, *, quantity: str = "2", **more: Any) -> dict[str, Any]:
+    contact = await office.knows(**ANA)
+    line = {"item_id": str((await item(office)).id), "quantity": quantity}
+    body = {"contact_id": str(contact), "lines": [line], **more}
+    answer = await office.api.post("/api/v1/estimates", json=body)
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json())
+
+
+async def post(office: Office, path: str, **body: Any) -> dict[str, Any]:
+    answer = await office.api.post(f"/api/v1/{path}", json=body)
+    assert answer.is_success, answer.text
+    return dict(answer.json())
+
+
+async def accepted(office: Office, **more: Any) -> dict[str, Any]:
+    made = await draft(office, **more)
+    await post(office, f"estimates/{made['id']}/push")
+    await office.settle()
+    return await post(office, f"estimates/{made['id']}/accept", name="Ana Lima")
+
+
+async def test_a_draft_is_ours_alone_and_shows_what_quickbooks_will_make_of_it(connected: Office) -> None:
+    made = await draft(connected)
+    assert (made["status"], made["number"], made["qb_id"]) == ("draft", None, None)
+    assert (made["subtotal"]["amount_cents"], made["public_url"]) == (130_000, None)
+    assert await connected.ledger("Estimate") == []
+    edited = await connected.api.patch(
+        f"/api/v1/estimates/{made['id']}", json={"memo": "Two straps"}, headers={"If-Match": '"1"'}
+    )
+    assert (edited.status_code, edited.json()["memo"]) == (200, "Two straps")
+    stale = await connected.api.patch(
+        f"/api/v1/estimates/{made['id']}", json={"memo": "Three"}, headers={"If-Match": '"1"'}
+    )
+    assert stale.status_code == 412
+    gone = await connected.api.delete(f"/api/v1/estimates/{made['id']}", headers={"If-Match": '"2"'})
+    assert gone.status_code == 204
+
+
+async def test_an_estimate_is_written_once_with_its_customer_and_its_totals_become_quickbookss(
+    connected: Office,
+) -> None:
+    made = await draft(connected)
+    await asyncio.gather(*(post(connected, f"estimates/{made['id']}/push") for _ in range(5)))
+    await connected.settle()
+    assert [(line["kind"], line["operation"]) for line in await connected.ledger()] == [
+        ("Customer", "created"),
+        ("Estimate", "created"),
+    ]
+    shown = (await connected.api.get(f"/api/v1/estimates/{made['id']}")).json()
+    assert (shown["status"], shown["number"], shown["writes"]) == ("open", "E-1001", [])
+    assert (shown["total"]["amount_cents"], shown["tax"]["amount_cents"]) == (138_125, 8_125)
+    again = await draft(connected)
+    assert again["customer"]["id"] == shown["customer"]["id"]
+    # The rate is known by now: the preview is what QuickBooks will say.
+    assert again["total"]["amount_cents"] == 138_125
+
+
+async def test_sending_is_one_e_mail_and_is_told(connected: Office) -> None:
+    made = await draft(connected)
+    await post(connected, f"estimates/{made['id']}/send")
+    await connected.settle()
+    shown = (await connected.api.get(f"/api/v1/estimates/{made['id']}")).json()
+    assert shown["sent_at"] is not None
+    assert await connected.pushes() == [
+        ("create_customer", "done"),
+        ("create_estimate", "done"),
+        ("send_estimate", "done"),
+    ]
+    (sent,) = await connected.published("billing.estimate.sent.v1")
+    assert (sent["number"], sent["amount"]["amount_cents"]) == ("E-1001", 138_125)
+
+
+async def test_the_customer_answers_on_a_page_that_nobody_can_guess(connected: Office) -> None:
+    made = await draft(connected)
+    await post(connected, f"estimates/{made['id']}/push")
+    await connected.settle()
+    address = (await connected.api.get(f"/api/v1/estimates/{made['id']}")).json()["public_url"]
+    page = await connected.api.get(address, headers={"Authorization": ""})
+    assert page.status_code == 200
+    assert "$1,381.25" in page.text
+    assert "Accept this estimate" in page.text
+    nameless = await connected.api.post(f"{address}/accept", data={"name": " "})
+    assert nameless.status_code == 422
+    for _ in range(2):
+        yes = await connected.api.post(f"{address}/accept", data={"name": "Ana <b>Lima</b>", "note": "In May"})
+        assert (yes.status_code, "Thank you" in yes.text) == (200, True)
+    no = await connected.api.post(f"{address}/decline", data={"name": "Ana"})
+    assert (no.status_code, no.json()["code"]) == (409, "already_answered")
+    await connected.settle()
+    qb_id = (await connected.one(Estimate)).qb_id
+    theirs = (await connected.quickbooks("GET", f"estimate/{qb_id}"))["Estimate"]
+    assert (theirs["TxnStatus"], theirs["AcceptedBy"]) == ("Accepted", "Ana <b>Lima</b>")
+    assert len(await connected.published("billing.estimate.accepted.v1")) == 1
+    other = address[:-1] + ("A" if address[-1] != "A" else "B")
+    assert (await connected.api.get(other)).status_code == 404
+
+
+async def test_an_accepted_estimate_becomes_one_invoice_with_its_lines(connected: Office) -> None:
+    estimate = await accepted(connected)
+    bodies = [connected.api.post("/api/v1/invoices", json={"estimate_id": estimate["id"]}) for _ in range(4)]
+    statuses = sorted(answer.status_code for answer in await asyncio.gather(*bodies))
+    assert statuses == [202, 409, 409, 409]
+    await connected.settle()
+    assert len(await connected.ledger("Invoice")) == 1
+    row = await connected.one(Invoice)
+    shown = (await connected.api.get(f"/api/v1/invoices/{row.id}")).json()
+    assert (shown["number"], shown["status"], shown["total"]["amount_cents"]) == ("I-1001", "open", 138_125)
+    assert [line["amount"]["amount_cents"] for line in shown["lines"]] == [130_000]
+    assert (await connected.one(Estimate)).status is EstimateStatus.CLOSED
+    issued = await connected.published("billing.invoice.issued.v1")
+    assert [event["estimate_id"] for event in issued] == [estimate["id"]]
+
+
+async def test_a_deposit_and_the_rest_add_up_to_the_estimate(connected: Office) -> None:
+    estimate = await accepted(connected, quantity="1.3333333")
+    deposit = await post(connected, "invoices", estimate_id=estimate["id"], part="deposit", share="0.333333")
+    await connected.settle()
+    assert (await connected.one(Estimate)).status is EstimateStatus.ACCEPTED
+    rest = await post(connected, "invoices", estimate_id=estimate["id"], part="progress")
+    await connected.settle()
+    parts = [part["subtotal"]["amount_cents"] for part in (deposit, rest)]
+    assert sum(parts) == estimate["subtotal"]["amount_cents"]
+    assert parts[0] == 28_889
+    assert (await connected.one(Estimate)).status is EstimateStatus.CLOSED
+    over = await connected.api.post("/api/v1/invoices", json={"estimate_id": estimate["id"], "part": "progress"})
+    assert over.status_code == 409
+
+
+async def test_what_is_paid_partly_and_then_whole_is_shown_so(connected: Office) -> None:
+    estimate = await accepted(connected)
+    invoice = await post(connected, "invoices", estimate_id=estimate["id"])
+    await connected.settle()
+    row = await connected.one(Invoice)
+    customer = (await connected.quickbooks("GET", f"invoice/{row.qb_id}"))["Invoice"]["CustomerRef"]["value"]
+    await connected.people_do("payments", customer_id=customer, amount="381.25", invoice_id=row.qb_id)
+    await connected.settle()
+    shown = (await connected.api.get(f"/api/v1/invoices/{invoice['id']}")).json()
+    assert (shown["status"], shown["balance"]["amount_cents"]) == ("partial", 100_000)
+    second = await connected.people_do("payments", customer_id=customer, amount="1000", invoice_id=row.qb_id)
+    await connected.settle()
+    shown = (await connected.api.get(f"/api/v1/invoices/{invoice['id']}")).json()
+    assert (shown["status"], shown["balance"]["amount_cents"]) == ("paid", 0)
+    assert shown["paid_on"] == "2031-03-04"
+    assert len(await connected.published("billing.invoice.paid.v1")) == 1
+    await connected.people_do(f"payment/{second['id']}/void")
+    await connected.settle()
+    shown = (await connected.api.get(f"/api/v1/invoices/{invoice['id']}")).json()
+    assert (shown["status"], shown["paid_on"]) == ("partial", None)
+    (voided,) = await connected.published("billing.payment.voided.v1")
+    assert voided["amount"]["amount_cents"] == 0
+    totals = (await connected.api.get("/api/v1/payments/totals")).json()["totals"]
+    assert totals == [{"count": 1, "amount": {"amount_cents": 38_125, "currency": "USD"}}]
+
+
+async def test_an_invoice_is_voided_there_and_then_here_and_may_be_made_anew(connected: Office) -> None:
+    estimate = await accepted(connected)
+    invoice = await post(connected, "invoices", estimate_id=estimate["id"])
+    await connected.settle()
+    await post(connected, f"invoices/{invoice['id']}/void")
+    await connected.settle()
+    shown = (await connected.api.get(f"/api/v1/invoices/{invoice['id']}")).json()
+    assert (shown["status"], shown["total"]["amount_cents"]) == ("voided", 0)
+    assert len(await connected.published("billing.invoice.voided.v1")) == 1
+    refused = await connected.api.post(f"/api/v1/invoices/{invoice['id']}/void")
+    assert refused.status_code == 409
+
+
+async def test_pdf_and_sending_of_an_invoice(connected: Office) -> None:
+    estimate = await accepted(connected)
+    invoice = await post(connected, "invoices", estimate_id=estimate["id"])
+    early = await connected.api.get(f"/api/v1/invoices/{invoice['id']}/pdf")
+    assert (early.status_code, early.json()["code"]) == (409, "not_in_quickbooks_yet")
+    await post(connected, f"invoices/{invoice['id']}/send", to="ap@example.com")
+    await connected.settle()
+    printed = await connected.api.get(f"/api/v1/invoices/{invoice['id']}/pdf")
+    assert (printed.status_code, printed.content[:4]) == (200, b"%PDF")
+    assert (await connected.one(Invoice)).sent_at is not None
+
+
+async def test_estimates_expire_and_invoices_fall_due_at_the_companys_midnight(connected: Office) -> None:
+    made = await draft(connected)
+    await post(connected, f"estimates/{made['id']}/push")
+    other = await accepted(connected)
+    await post(connected, "invoices", estimate_id=other["id"], due_on="2031-03-10")
+    await connected.settle()
+    await connected.advance(timedelta(days=6, hours=10))  # Late in the evening of the 10th in Boston, the 11th in UTC.
+    await connected.settle()
+    assert await connected.published("billing.invoice.overdue.v1") == []
+    await connected.advance(timedelta(hours=2))
+    await connected.settle()
+    assert len(await connected.published("billing.invoice.overdue.v1")) == 1
+    aged = (await connected.api.get("/api/v1/receivables")).json()
+    assert aged["totals"]["USD"]["days_1_30"] == 138_125
+    await connected.advance(timedelta(days=30))
+    await connected.settle()
+    assert (await connected.api.get(f"/api/v1/estimates/{made['id']}")).json()["status"] == "expired"
+    figures = (await connected.api.get("/api/v1/receivables/figures")).json()
+    assert (figures["accepted"], figures["expired"], figures["win_rate"]) == (1, 1, 0.5)
+    assert figures["days_to_pay_median"] is None
+
+
+@pytest.mark.parametrize("code", ["6200", "6210"])
+async def test_a_closed_period_is_said_in_words_and_leaves_nothing_half_written(connected: Office, code: str) -> None:
+    await connected.turn(shapes={"closed_books_code": code})
+    made = await draft(connected)
+    # Closed a moment ago: nobody has told us yet.
+    settings = "/sandbox/v1/quickbooks/companies/9130350000000001/settings"
+    assert (await connected.control.patch(settings, json={"book_close_date": "2031-03-31"})).is_success
+    await post(connected, f"estimates/{made['id']}/push")
+    await connected.settle()
+    shown = (await connected.api.get(f"/api/v1/estimates/{made['id']}")).json()
+    (write,) = shown["writes"]
+    assert (write["state"], "The accounting period is closed." in write["error"]) == ("failed", True)
+    assert await connected.ledger("Estimate") == []
+    again = await draft(connected)
+    known = await connected.api.post(f"/api/v1/estimates/{again['id']}/push")
+    assert (known.status_code, known.json()["code"]) == (409, "period_closed")
+    assert (await connected.control.patch(settings, json={"book_close_date": None})).is_success
+    await connected.api.post(f"/api/v1/quickbooks/writes/{write['id']}/retry")
+    await connected.settle()
+    assert (await connected.api.get(f"/api/v1/estimates/{made['id']}")).json()["qb_id"] is not None
+
+
+async def test_what_cannot_be_drafted_is_refused_in_words(connected: Office) -> None:
+    contact = await connected.knows(**ANA)
+    strap = str((await item(connected)).id)
+
+    async def refused(**body: Any) -> tuple[int, str]:
+        answer = await connected.api.post("/api/v1/estimates", json={"contact_id": str(contact), **body})
+        return answer.status_code, answer.json()["code"]
+
+    assert (await refused(lines=[{"item_id": str(contact)}])) == (409, "unknown_item")
+    assert (await refused(lines=[{"item_id": strap, "quantity": "-1"}])) == (422, "invalid")
+    assert (await refused(lines=[{"item_id": strap, "unit_price": "-5"}])) == (422, "invalid")
+    assert (await refused(lines=[{}])) == (422, "invalid")
+    made = await draft(connected, lines=[{"description": "Words alone"}])
+    empty = await connected.api.post(f"/api/v1/estimates/{made['id']}/push")
+    assert (empty.status_code, empty.json()["code"]) == (409, "no_lines")
+
+
+async def test_without_a_connection_every_writing_says_what_to_do(office: Office) -> None:
+    contact = await office.knows(**ANA)
+    answer = await office.api.post("/api/v1/estimates", json={"contact_id": str(contact), "lines": []})
+    assert (answer.status_code, answer.json()["code"]) == (409, "quickbooks_not_connected")
+    assert "administrator connects it" in answer.json()["detail"]
+    for path in ("receivables", "receivables/figures", "payments/totals"):
+        assert (await office.api.get(f"/api/v1/{path}")).status_code == 409
+    for path in ("estimates", "invoices", "payments", "quickbooks/writes", "quickbooks/differences"):
+        assert (await office.api.get(f"/api/v1/{path}")).json()["items"] == []
+
+
+@pytest.mark.parametrize("forgets", [False, True])
+@pytest.mark.parametrize(
+    "fault", ["timeout_after_commit", "reset_after_commit", "error_after_commit", "truncated_after_commit"]
+)
+async def test_an_unclear_end_is_one_invoice(connected: Office, fault: str, forgets: bool) -> None:
+    estimate = await accepted(connected)
+    await connected.settle()
+    await connected.turn(
+        # No webhook tells us either: the books are searched.
+        events={"shares": {"missing": 1.0}},
+        requests={"retention_seconds": 0 if forgets else 86_400},
+        calls={"hang_seconds": 4.0, "chosen": {"create invoice": [fault]}},
+    )
+    await post(connected, "invoices", estimate_id=estimate["id"])
+    await connected.settle()
+    assert len(await connected.ledger("Invoice")) == 1
+    row = await connected.one(Invoice)
+    assert (row.qb_id is not None, row.total_cents) == (True, 138_125)
+    push = await connected.one(Push, Push.target_id == row.id)
+    assert (push.state.value, push.attempts) == ("done", 2)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    ["throttled", "throttled_xml", "application_error", "unavailable_html", "reset_before_commit", "expired_token_xml"],
+)
+async def test_what_was_not_done_is_done_at_the_next_try(connected: Office, fault: str) -> None:
+    estimate = await accepted(connected)
+    await connected.settle()
+    await connected.turn(calls={"chosen": {"create invoice": [fault]}})
+    await post(connected, "invoices", estimate_id=estimate["id"])
+    await connected.settle()
+    assert len(await connected.ledger("Invoice")) == 1
+    assert (await connected.one(Invoice)).qb_id is not None
+
+
+@pytest.mark.parametrize("fault", ["fault_in_200", "forbidden"])
+async def test_what_is_refused_for_good_is_shown_and_can_be_tried_again(connected: Office, fault: str) -> None:
+    estimate = await accepted(connected)
+    await connected.settle()
+    await connected.turn(calls={"chosen": {"create invoice": [fault]}})
+    made = await post(connected, "invoices", estimate_id=estimate["id"])
+    await connected.settle()
+    (write,) = (await connected.api.get(f"/api/v1/invoices/{made['id']}")).json()["writes"]
+    assert write["state"] == "failed"
+    assert (await connected.health())["failed_writes"] == 1
+    await connected.api.post(f"/api/v1/quickbooks/writes/{write['id']}/retry")
+    await connected.settle()
+    assert len(await connected.ledger("Invoice")) == 1
+    assert (await connected.health())["failed_writes"] == 0
+
+
+async def test_a_number_that_somebody_else_took_is_left_to_them(connected: Office) -> None:
+    estimate = await accepted(connected)
+    other = await connected.new_customer("Somebody Else")
+    await connected.new_invoice(other["Id"], DocNumber="I-1001")
+    await connected.settle()
+    made = await post(connected, "invoices", estimate_id=estimate["id"])
+    await connected.settle()
+    shown = (await connected.api.get(f"/api/v1/invoices/{made['id']}")).json()
+    assert (shown["number"], shown["qb_id"] is not None) == ("I-1002", True)
+
+
+async def test_a_clash_with_somebody_in_quickbooks_is_read_and_said_again(connected: Office) -> None:
+    made = await draft(connected)
+    await post(connected, f"estimates/{made['id']}/push")
+    await connected.settle()
+    qb_id = (await connected.one(Estimate)).qb_id
+    # Their change is not told to us: our SyncToken is an old one.
+    await connected.turn(events={"shares": {"missing": 1.0}})
+    body = {"Id": qb_id, "SyncToken": "0", "sparse": True, "CustomerMemo": {"value": "Mind the dog"}}
+    await connected.quickbooks("POST", "estimate", body)
+    await post(connected, f"estimates/{made['id']}/accept", name="Ana")
+    await connected.settle()
+    theirs = (await connected.quickbooks("GET", f"estimate/{qb_id}"))["Estimate"]
+    assert (theirs["TxnStatus"], theirs["CustomerMemo"]["value"]) == ("Accepted", "Mind the dog")
+    assert (await connected.one(Estimate)).memo == "Mind the dog"
+
+
+async def test_a_suspended_company_keeps_what_waits(connected: Office) -> None:
+    estimate = await accepted(connected)
+    await connected.settle()
+    settings = "/sandbox/v1/quickbooks/companies/9130350000000001/settings"
+    assert (await connected.control.patch(settings, json={"subscription": "read_only"})).is_success
+    await post(connected, "invoices", estimate_id=estimate["id"])
+    await connected.worker.run_until_idle()
+    health = await connected.health()
+    assert (health["status"], health["waiting_writes"]) == ("suspended", 1)
+    assert "subscription" in health["what_to_do"]
+
+
+async def test_amounts_are_quickbookss_own_to_the_cent(connected: Office) -> None:
+    made = await draft(
+        connected,
+        quantity="128.35",
+        lines=[
+            {"item_id": str((await item(connected)).id), "quantity": "128.35", "unit_price": "14.5"},
+            {"item_id": str((await item(connected, "Wall anchor")).id), "quantity": "3", "unit_price": "0.3333333"},
+        ],
+    )
+    assert [line["amount"]["amount_cents"] for line in made["lines"]] == [186_108, 100]
+    await post(connected, f"estimates/{made['id']}/push")
+    await connected.settle()
+    row = await connected.one(Estimate)
+    theirs = (await connected.quickbooks("GET", f"estimate/{row.qb_id}"))["Estimate"]
+    assert row.total_cents == int(Decimal(str(theirs["TotalAmt"])) * 100)

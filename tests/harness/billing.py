@@ -1,0 +1,94 @@
+"""QuickBooks connected, estimates and invoices made, and what people do in QuickBooks: through the public API."""
+
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from shared.testing import until
+
+from harness.system import System
+
+REALM = "9130350000000001"
+COMPANY = f"/sandbox/v1/quickbooks/companies/{REALM}"
+
+
+async def connect(system: System) -> None:
+    """Consent, as the administrator's browser would; nothing where QuickBooks is connected already."""
+    if (await system.get("/api/v1/quickbooks/connection"))["status"] == "connected":
+        return
+    begun = await system.post("/api/v1/quickbooks/connect")
+    answer = await system.sandbox.get(begun["authorize_url"])
+    given = {name: values[0] for name, values in parse_qs(urlsplit(answer.headers["location"]).query).items()}
+    body = {"code": given["code"], "state": given["state"], "realm_id": given["realmId"]}
+    await system.post("/api/v1/quickbooks/callback", body)
+    await system.settle()
+
+
+async def person(system: System, phone: str, *, name: str = "Ana", email: str = "") -> str:
+    """A contact that billing has heard of."""
+    body = {"first_name": name, "last_name": f"Lima {phone[-7:]}", "phones": [{"phone": phone}]}
+    if email:
+        body["emails"] = [{"email": email}]
+    contact = await system.post("/api/v1/contacts", body)
+    known = "SELECT 1 FROM contact_copy WHERE contact_id = $1::uuid"
+    await until(lambda: system.rows("billing", known, contact["id"]), within=30, what="billing knows the contact")
+    return str(contact["id"])
+
+
+async def strap(system: System) -> str:
+    """An item of the price book: $650, taxable."""
+    items = await system.get("/api/v1/items", q="Carbon fiber")
+    return str(items["items"][0]["id"])
+
+
+async def estimate(system: System, contact: str, *, quantity: str = "1") -> dict[str, Any]:
+    """Drafted, not written yet."""
+    line = {"item_id": await strap(system), "quantity": quantity}
+    return dict(await system.post("/api/v1/estimates", {"contact_id": contact, "lines": [line]}))
+
+
+async def accepted_estimate(system: System, phone: str) -> dict[str, Any]:
+    made = await estimate(system, await person(system, phone))
+    await system.post(f"/api/v1/estimates/{made['id']}/push")
+    await system.settle()
+    return dict(await system.post(f"/api/v1/estimates/{made['id']}/accept", {"name": "Ana"}))
+
+
+async def invoice(system: System, made: dict[str, Any]) -> dict[str, Any]:
+    """Of an accepted estimate; being written."""
+    return dict(await system.post("/api/v1/invoices", {"estimate_id": made["id"]}))
+
+
+async def wait_written(system: System, invoice_id: str, within: float = 60) -> dict[str, Any]:
+    async def written() -> dict[str, Any] | None:
+        found = await system.get(f"/api/v1/invoices/{invoice_id}")
+        return dict(found) if found["qb_id"] and not found["writes"] else None
+
+    return await until(written, within=within, what="the invoice is in QuickBooks")
+
+
+async def turn(system: System, **changes: Any) -> None:
+    """Controls of QuickBooks."""
+    await system.controls(quickbooks=changes)
+
+
+async def people_do(system: System, path: str, **body: Any) -> dict[str, Any]:
+    """What somebody does inside QuickBooks."""
+    answer = await system.sandbox.post(f"{COMPANY}/{path}", json=body or None)
+    assert answer.is_success, answer.text
+    return dict(answer.json())
+
+
+async def grants(system: System) -> dict[str, Any]:
+    return dict((await system.sandbox.get(f"{COMPANY}/grants")).json())
+
+
+async def created(system: System, number: str) -> int:
+    """How often a form of this number was created in QuickBooks."""
+    made = "SELECT count(*) FROM qb_ledger WHERE operation = 'created' AND doc_number = $1"
+    return int(await system.value("sandbox", made, number))
+
+
+async def customer_there(system: System, form: dict[str, Any]) -> str:
+    """The id in QuickBooks of the customer of an estimate or invoice."""
+    known = "SELECT qb_id FROM customer WHERE id = $1::uuid"
+    return str(await system.value("billing", known, form["customer"]["id"]))
