@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import date
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 import httpx
 import pytest
+from contacts.queries import money as read
 from contacts.services.billing import BillingService
 from contacts.services.contacts import ContactService
 from shared.database import Begin
@@ -230,6 +231,8 @@ async def three_customers(client: httpx.AsyncClient, tell: Tell, ann: dict[str, 
         ({"sort": "overdue", "is_overdue": True}, ["Ann"]),
         ({"sort": "open_estimates", "has_open_estimate": True}, ["Bob"]),
         ({"sort": "last_paid"}, ["Ann", "Bob"]),
+        ({"sort": "paid", "is_customer": True, "paid_at_least": 1}, ["Bob", "Ann"]),
+        ({"sort": "paid", "is_customer": False}, []),
     ],
     ids=str,
 )
@@ -279,3 +282,21 @@ async def test_a_malformed_condition_on_money_names_its_field(client: httpx.Asyn
     field = f"query.{query.partition('=')[0]}"
     assert answer.status_code == 422
     assert any(error["field"].startswith(field) for error in answer.json()["errors"])
+
+
+@pytest.mark.usefixtures("three_customers")
+@pytest.mark.parametrize("sort", [*get_args(read.MoneySort), "newest", "oldest", "name"])
+async def test_every_condition_goes_with_every_sort(client: httpx.AsyncClient, sort: str) -> None:
+    conditions = {
+        "is_customer": True,
+        "has_balance": True,
+        "is_overdue": True,
+        "has_open_estimate": False,
+        "invoiced_at_least": 90_000,
+        "paid_at_least": 30_000,
+        "balance_at_least": 60_000,
+        "last_paid_from": "2026-03-20",
+        "last_paid_until": "2026-03-20",
+    }
+    assert await names(client, sort=sort, **conditions) == ["Ann"]
+    assert await names(client, sort=sort, **conditions | {"is_customer": False}) == []

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from contacts.models import Contact, ContactMoney
 from contacts.views import MoneyView
@@ -15,6 +16,8 @@ from contacts.views import MoneyView
 MoneySort = Literal["invoiced", "paid", "balance", "overdue", "open_estimates", "last_paid"]
 
 _MONEY = ContactMoney.__table__.c
+# Of another name than the one that is sorted by, so that neither is taken for the other.
+_FILTERED = aliased(ContactMoney)
 _FIGURES: dict[MoneySort, ColumnElement[Any]] = {
     "invoiced": _MONEY.invoiced_cents,
     "paid": _MONEY.paid_cents,
@@ -50,23 +53,23 @@ class MoneyFilter:
     def apply(self, statement: Select[Any]) -> Select[Any]:
         conditions = self._conditions()
         if self.is_customer or conditions:
-            statement = statement.where(Contact.id.in_(select(ContactMoney.contact_id).where(*conditions)))
+            statement = statement.where(Contact.id.in_(select(_FILTERED.contact_id).where(*conditions)))
         if self.is_customer is False:
-            statement = statement.where(~exists().where(ContactMoney.contact_id == Contact.id))
+            statement = statement.where(~exists().where(_FILTERED.contact_id == Contact.id))
         return statement
 
     def _conditions(self) -> list[ColumnElement[bool]]:
         flags = (
-            (self.has_balance, _MONEY.balance_cents > 0),
-            (self.is_overdue, _MONEY.overdue_cents > 0),
-            (self.has_open_estimate, _MONEY.open_estimates > 0),
+            (self.has_balance, _FILTERED.balance_cents > 0),
+            (self.is_overdue, _FILTERED.overdue_cents > 0),
+            (self.has_open_estimate, _FILTERED.open_estimates > 0),
         )
         limits = (
-            (self.invoiced_at_least, _MONEY.invoiced_cents.__ge__),
-            (self.paid_at_least, _MONEY.paid_cents.__ge__),
-            (self.balance_at_least, _MONEY.balance_cents.__ge__),
-            (self.last_paid_from, _MONEY.last_paid_on.__ge__),
-            (self.last_paid_until, _MONEY.last_paid_on.__le__),
+            (self.invoiced_at_least, _FILTERED.invoiced_cents.__ge__),
+            (self.paid_at_least, _FILTERED.paid_cents.__ge__),
+            (self.balance_at_least, _FILTERED.balance_cents.__ge__),
+            (self.last_paid_from, _FILTERED.last_paid_on.__ge__),
+            (self.last_paid_until, _FILTERED.last_paid_on.__le__),
         )
         met = [condition if wanted else ~condition for wanted, condition in flags if wanted is not None]
         return met + [reaches(value) for value, reaches in limits if value is not None]
