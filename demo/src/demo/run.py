@@ -1,4 +1,4 @@
-"""The story: a list comes in, a campaign is built on it, goes out over some days, and everything adds up."""
+"""The story: a list comes in, a campaign goes out over some days, brings money, and everything adds up."""
 
 import time
 from collections import Counter
@@ -12,6 +12,7 @@ from demo.connection import Connection, Installation, sign_in
 from demo.display import Screen, tallies_of
 from demo.errors import DemoError
 from demo.households import Expected, Households
+from demo.money import Money
 from demo.pace import LUMP, Pace, Rest
 from demo.provider import Provider
 from demo.reconciliation import Evidence, Line, Recipient, reconcile
@@ -92,9 +93,10 @@ class Demo:
             evidence = self._gather(story)
             if self._wishes.with_faults:
                 self._show_faults(evidence, broken_before)
+            money = Money(self._installation, self._api, self._screen, story.campaign_id).run()
         finally:
             self._provider.restore(before)
-        lines = reconcile(evidence)
+        lines = [*reconcile(evidence), *money]
         self._screen.verdict(lines)
         return lines
 

@@ -7,7 +7,7 @@ from fastapi import Query, Response
 from shared.auth import Principal
 from shared.errors import NotFound, PreconditionFailed, PreconditionRequired
 from shared.etag import IfMatch, set_etag
-from shared.http import ApiRouter, Needs, can, problems
+from shared.http import ApiRouter, Day, Needs, can, problems
 from shared.paging import Page, PageParams, page
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,7 +18,6 @@ from campaigns.models import AttributionWindow, RevenueEntry
 from campaigns.routes.campaigns import person_of
 from campaigns.routes.revenue_schemas import (
     CampaignRevenueOut,
-    Day,
     RevenueEntryOut,
     RevenueOut,
     RevenueSettingsIn,

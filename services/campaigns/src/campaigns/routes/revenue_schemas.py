@@ -1,28 +1,17 @@
 """What the HTTP interface gives of money. Amounts of different currencies never meet in one number."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
 from itertools import groupby
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, Field, StrictInt
+from pydantic import BaseModel, Field, StrictInt
 from shared.events.envelope import Instant
 
 from campaigns import queries
 from campaigns.attribution import CONSERVED, Model
 from campaigns.models import AttributionWindow, Reason, RevenueEntry
 from campaigns.routes.schemas import Body, Out
-
-
-def _written_out(value: object) -> object:
-    """A number would be read as seconds since 1970."""
-    if isinstance(value, date) or (isinstance(value, str) and len(value) == len("2026-11-24")):
-        return value
-    raise ValueError("write a day out, such as 2026-11-24")
-
-
-Day = Annotated[date, BeforeValidator(_written_out)]
 
 
 class Credit(BaseModel):
