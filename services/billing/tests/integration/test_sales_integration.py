@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
 from billing.models import Estimate, Invoice, Item, Push
@@ -11,6 +12,7 @@ from billing.states import EstimateStatus
 
 from .office import Office
 
+CONTACT = UUID("3f0c1c3e-7b0a-7000-8000-000000000001")
 ANA = {"first_name": "Ana", "last_name": "Lima", "phones": ["+16175550143"], "emails": ["ana@example.com"]}
 
 
@@ -19,7 +21,7 @@ async def item(office: Office, name: str = "Carbon fiber strap") -> Item:
 
 
 async def draft(office: Office, *, quantity: str = "2", **more: Any) -> dict[str, Any]:
-    contact = await office.knows(**ANA)
+    contact = await office.knows(**ANA, contact_id=CONTACT)
     line = {"item_id": str((await item(office)).id), "quantity": quantity}
     body = {"contact_id": str(contact), "lines": [line], **more}
     answer = await office.api.post("/api/v1/estimates", json=body)

@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 REFRESHES = Counter("crm_quickbooks_refreshes_total", "Token refreshes by how they ended", ["outcome"])
 
-RECONNECT = "QuickBooks no longer lets us in. Reconnect it under Settings; what waits to be written is kept."
+RECONNECT = "QuickBooks no longer lets us in. Reconnect QuickBooks under Settings; what waits to be written is kept."
 
 
 class TokenKeeper:
