@@ -101,13 +101,20 @@ class QuickBooks:
         return self._call("POST", entity, json=body)
 
     def _call(self, method: str, path: str, **request: Any) -> dict[str, Any]:
-        self._token = self._token or self._sign_in()
-        headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
-        answer = self._http.request(method, f"/v3/company/{self._realm}/{path}", headers=headers, **request)
+        answer = self._answer(method, path, **request)
+        if answer.status_code == httpx.codes.UNAUTHORIZED:
+            # The clock was moved past the token's hour.
+            self._token = ""
+            answer = self._answer(method, path, **request)
         if answer.is_error:
             raise DemoError(f"QuickBooks answered {answer.status_code}: {answer.text[:200]}")
         document: dict[str, Any] = answer.json(parse_float=Decimal)
         return document
+
+    def _answer(self, method: str, path: str, **request: Any) -> httpx.Response:
+        self._token = self._token or self._sign_in()
+        headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
+        return self._http.request(method, f"/v3/company/{self._realm}/{path}", headers=headers, **request)
 
     def _sign_in(self) -> str:
         redirect = "http://localhost:9/callback"
@@ -213,7 +220,7 @@ class Money:
         )
 
     def _pay(self, deals: list[Deal]) -> None:
-        self._screen.step("Payments are typed into QuickBooks: most at once, some late, one voided, one of a stranger")
+        self._screen.step("Payments are typed into QuickBooks: some late, one voided, one a stranger's")
         made = [one for deal in deals for one in deal.invoices if one["qb_id"]]
         late = made[::LATE_EVERY]
         paid = [self._pays(one, number) for number, one in enumerate(made) if one not in late]

@@ -48,6 +48,8 @@ from billing.states import ConnectionStatus, PushKind, PushState
 log = structlog.get_logger(__name__)
 
 PUSHES = Counter("crm_quickbooks_pushes_total", "Writes into QuickBooks by how a try ended", ["kind", "outcome"])
+GONE = ("610", "2500")
+"""Something that a form names is not there any more."""
 MOST_CLASHES = 3
 """Times that somebody else may have been faster before a person decides."""
 LONGEST_PAUSE = timedelta(minutes=5)
@@ -140,16 +142,17 @@ class PushService:
         push.next_try_at = wall_now() + pause * random.uniform(0.75, 1.25)
         push.leased_until, push.error, push.error_code = None, error.message, error.code
 
-    async def begin_anew(self, push_id: UUID, attempt: int, *, counts: bool) -> bool:
+    async def begin_anew(self, push_id: UUID, attempt: int, *, pauses: bool = False) -> bool:
         """What was to be written is built again, under a new request id; False once that was done too often."""
         push = await self._held(push_id, attempt)
         if push is None:
             return True
-        if counts:
-            push.clashes += 1
+        push.clashes += 1
         if push.clashes > MOST_CLASHES:
             return False
         push.request_id = push.body = push.first_tried_at = push.leased_until = push.next_try_at = None
+        if pauses:
+            push.next_try_at = wall_now() + timedelta(seconds=self._retry * 2**push.clashes)
         self._uow.wake(PUSH_CHANNEL)
         return True
 
@@ -191,7 +194,7 @@ class PushProcess:
         return 1
 
     async def _attempt(self, claim: Claim) -> str:
-        intent, attempt = claim.intent, claim.attempt
+        intent = claim.intent
         try:
             seen = await self._written(claim, self._open_books(intent.realm_id))
             return "renamed" if seen is None else await self._settle(claim, seen)
@@ -211,9 +214,18 @@ class PushProcess:
         except StaleObject as error:
             return await self._clashed(claim, error)
         except QuickBooksRefused as error:
-            async with self._begin() as tx:
-                await (await tx.aget(PushService)).fail(intent.push_id, attempt, error)
-            return "refused"
+            return await self._refused(claim, error)
+
+    async def _refused(self, claim: Claim, error: QuickBooksRefused) -> str:
+        """For good; but a customer who is gone may have become another one a moment ago, of which we will be told."""
+        intent = claim.intent
+        may_heal = error.fault_code in GONE and intent.kind in (PushKind.CREATE_ESTIMATE, PushKind.CREATE_INVOICE)
+        async with self._begin() as tx:
+            pushes = await tx.aget(PushService)
+            if may_heal and await pushes.begin_anew(intent.push_id, claim.attempt, pauses=True):
+                return "reference_gone"
+            await pushes.fail(intent.push_id, claim.attempt, error)
+        return "refused"
 
     async def _written(self, claim: Claim, books: Books) -> Seen | None:
         """The object as this try or an earlier one has written it; None where it gets another name first."""
@@ -269,7 +281,7 @@ class PushProcess:
             await self._reader.take(intent.realm_id, {"Customer": await books.by_name(intent.label)})
         async with self._begin() as tx:
             pushes, intents = await tx.aget(PushService), await tx.aget(IntentService)
-            begins = await pushes.begin_anew(intent.push_id, claim.attempt, counts=True)
+            begins = await pushes.begin_anew(intent.push_id, claim.attempt)
             if begins:
                 await intents.rename(intent.push_id)
         if not begins:
@@ -299,6 +311,6 @@ class PushProcess:
             return await self._wait(claim, unread)
         async with self._begin() as tx:
             pushes = await tx.aget(PushService)
-            if not await pushes.begin_anew(intent.push_id, claim.attempt, counts=True):
+            if not await pushes.begin_anew(intent.push_id, claim.attempt):
                 await pushes.fail(intent.push_id, claim.attempt, error)
         return "clashed"

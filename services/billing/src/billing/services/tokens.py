@@ -30,7 +30,7 @@ class TokenKeeper:
 
     A refresh holds the row's lock while Intuit is asked: the one call to a provider within a transaction. A second
     refresh at the same time would be refused, and may cost the winner its tokens too (reference, section 2.5); so
-    whoever comes second has to wait for the commit of the first, in whichever process it runs (ADR 3).
+    whoever comes second has to wait for the commit of the first, in whichever process it runs (ADR 4).
     """
 
     def __init__(self, begin: Begin, grants: Grants, seal: Seal, settings: Settings) -> None:
