@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from billing.models import Customer, Push
+from billing.models import CandidateStatus, Customer, MatchCandidate, Push
 from billing.services.customers import CustomerService
 from billing.services.people import PeopleService
 from billing.states import PushKind
@@ -84,10 +84,14 @@ async def test_asked_again_it_is_the_same_customer(connected: Office) -> None:
     assert await connected.pushes() == [("create_customer", "pending")]
 
 
-async def test_ten_at_once_are_one_customer(connected: Office) -> None:
+async def test_who_asks_at_the_same_time_waits_and_gets_the_same_one(connected: Office) -> None:
     contact = await connected.knows(**ANA)
-    found = await asyncio.gather(*(ensure(connected, contact) for _ in range(10)))
-    assert len({row.id for row in found}) == 1
+    async with connected.begin() as tx:
+        first = await (await tx.aget(CustomerService)).ensure(contact, by="anna")
+        second = asyncio.create_task(ensure(connected, contact))
+        await asyncio.sleep(0.3)
+        assert not second.done()
+    assert (await second).id == first.id
     assert len(await connected.rows(Push, Push.kind == PushKind.CREATE_CUSTOMER)) == 1
 
 
@@ -128,6 +132,21 @@ async def test_a_customer_merged_in_quickbooks_leads_to_the_one_that_stayed(conn
     await connected.people_do("merge-customers", kept_id=kept.qb_id, gone_id=gone.qb_id)
     await connected.settle()
     assert (await ensure(connected, contact)).id == kept.id
+
+
+async def test_whom_somebody_entered_in_quickbooks_a_moment_ago_is_not_entered_twice(connected: Office) -> None:
+    await connected.turn(webhook_url="")
+    made = await connected.new_customer(**{**TYPED_ANA, "name": "Ana Lima"})
+    contact = await connected.knows(**ANA)
+    ours = await ensure(connected, contact)
+    await connected.settle()
+    twin = await connected.one(Customer, Customer.qb_id == made["Id"])
+    assert (twin.contact_id, (await ensure(connected, contact)).id) == (contact, twin.id)
+    gone = await connected.one(Customer, Customer.id == ours.id)
+    assert (gone.merged_into_id, gone.contact_id, gone.is_active) == (twin.id, None, False)
+    assert await listed(connected, active=True) == ["Ana Lima"]
+    assert (await connected.api.get("/api/v1/customers/matches")).json()["items"] == []
+    assert await connected.rows(MatchCandidate, MatchCandidate.status == CandidateStatus.OPEN) == []
 
 
 async def test_a_customer_that_was_made_inactive_is_not_made_anew(connected: Office) -> None:

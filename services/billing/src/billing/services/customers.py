@@ -117,7 +117,7 @@ class CustomerService:
         for _, customer_id, match in sorted(found, key=lambda one: one[:2]):
             row = await self.get(customer_id, lock=True)
             if row.contact_id is None and row.is_active:
-                self._announcer.link(row, contact.contact_id, reason=match.words, score=match.score, by=by)
+                await self._link(row, contact.contact_id, reason=match.words, score=match.score, by=by)
                 return row
         return None
 

@@ -48,7 +48,7 @@ class MatchService:
         found = await self._matches([row for row in rows if _is_open(row)])
         free = await self._people.try_lock({person for one in found.values() for person in _sure(one)})
         done = [row for row in rows if _sure(found.get(row.id, {})) <= free]
-        await self._decide([row for row in done if _is_open(row)], found)
+        await self._decide(done, found)
         for row in done:
             row.needs_match = False
         return len(done)
@@ -115,9 +115,12 @@ class MatchService:
 
     async def _decide(self, rows: Sequence[Customer], found: Mapping[UUID, Matches]) -> None:
         # Read only now: whoever linked one of these persons before we had them to ourselves has committed.
-        taken = await self._taken(rows, {person for row in rows for person in found[row.id]})
+        taken = await self._taken(rows, {person for matches in found.values() for person in matches})
         doubts = await self._doubts([row.id for row in rows])
         for row in rows:
+            if not _is_open(row):
+                self._settle(doubts[row.id], row.contact_id)
+                continue
             matches = {
                 person: match.doubted(f"Is {taken[row.realm_id, person]} already")
                 if (row.realm_id, person) in taken
@@ -157,7 +160,8 @@ class MatchService:
         return found
 
     @staticmethod
-    def _settle(doubts: Iterable[MatchCandidate], person: UUID) -> None:
+    def _settle(doubts: Iterable[MatchCandidate], person: UUID | None) -> None:
+        """Nothing about this customer is left to decide."""
         for doubt in doubts:
             if doubt.status is CandidateStatus.OPEN:
                 is_it = doubt.contact_id == person
