@@ -22,6 +22,7 @@ from shared.events.contacts import ContactChanged, ContactItem, PhoneItem
 from shared.ids import uuid7
 from shared.testing import until
 
+from benchmarks.books import books
 from benchmarks.figures import Figure, milliseconds
 from benchmarks.load import paced, request, saturating
 
@@ -257,4 +258,5 @@ MEASUREMENTS: dict[str, Measurement] = {
     "engine": engine,
     "imports": imports,
     "search": search,
+    "books": books,
 }

@@ -3,6 +3,7 @@
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import httpx
 from shared.testing import until
 
 from harness.system import System
@@ -16,11 +17,14 @@ async def connect(system: System) -> None:
     if (await system.get("/api/v1/quickbooks/connection"))["status"] == "connected":
         return
     begun = await system.post("/api/v1/quickbooks/connect")
-    answer = await system.sandbox.get(begun["authorize_url"])
-    given = {name: values[0] for name, values in parse_qs(urlsplit(answer.headers["location"]).query).items()}
-    body = {"code": given["code"], "state": given["state"], "realm_id": given["realmId"]}
-    await system.post("/api/v1/quickbooks/callback", body)
+    await system.post("/api/v1/quickbooks/callback", brought_back(await system.sandbox.get(begun["authorize_url"])))
     await system.settle()
+
+
+def brought_back(redirect: httpx.Response) -> dict[str, str]:
+    """What Intuit gave the browser, as the callback takes it."""
+    given = {name: values[0] for name, values in parse_qs(urlsplit(redirect.headers["location"]).query).items()}
+    return {"code": given["code"], "state": given["state"], "realm_id": given["realmId"]}
 
 
 async def person(system: System, phone: str, *, name: str = "Ana", email: str = "") -> str:

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, or_, select, text
+from sqlalchemy import BigInteger, Select, Subquery, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.models import (
@@ -37,23 +37,35 @@ async def sync_health(session: AsyncSession, realm_id: str) -> tuple[dict[str, i
 AGES = ("current", "days_1_30", "days_31_60", "days_61_90", "days_91_and_over")
 """The columns of QuickBooks's own aging report."""
 
-_RECEIVABLES = text("""
-    WITH owed AS (
-        SELECT customer_id, currency, balance_cents,
-            CASE WHEN due_on IS NULL OR due_on >= :today THEN 0
-                 WHEN due_on >= :today - 30 THEN 1 WHEN due_on >= :today - 60 THEN 2
-                 WHEN due_on >= :today - 90 THEN 3 ELSE 4 END AS age
-        FROM invoice WHERE balance_cents > 0 AND qb_id IS NOT NULL AND realm_id = :realm
+
+def aged_receivables(realm_id: str, today: date) -> Subquery:
+    """What each customer owes, by how long it has been due on `today`; cents."""
+    late = today - Invoice.due_on
+    ages = (
+        or_(Invoice.due_on.is_(None), Invoice.due_on >= today),
+        late.between(1, 30),
+        late.between(31, 60),
+        late.between(61, 90),
+        late > 90,
     )
-    SELECT customer_id, currency,
-        coalesce(sum(balance_cents) FILTER (WHERE age = 0), 0) AS current,
-        coalesce(sum(balance_cents) FILTER (WHERE age = 1), 0) AS days_1_30,
-        coalesce(sum(balance_cents) FILTER (WHERE age = 2), 0) AS days_31_60,
-        coalesce(sum(balance_cents) FILTER (WHERE age = 3), 0) AS days_61_90,
-        coalesce(sum(balance_cents) FILTER (WHERE age = 4), 0) AS days_91_and_over,
-        sum(balance_cents) AS total, count(*) AS invoices
-    FROM owed GROUP BY customer_id, currency
-""")
+    cents = func.sum(Invoice.balance_cents)
+    columns = [
+        func.coalesce(cents.filter(condition), 0).cast(BigInteger).label(name)
+        for name, condition in zip(AGES, ages, strict=True)
+    ]
+    return (
+        select(
+            Invoice.customer_id,
+            Invoice.currency,
+            *columns,
+            cents.cast(BigInteger).label("total"),
+            func.count().label("invoices"),
+        )
+        .where(Invoice.realm_id == realm_id, Invoice.balance_cents > 0, Invoice.qb_id.is_not(None))
+        .group_by(Invoice.customer_id, Invoice.currency)
+        .subquery("aged")
+    )
+
 
 _CREDITS = text("""
     SELECT currency, sum(cents) AS cents FROM (
@@ -78,9 +90,18 @@ _ANSWERS = text("""
 """)
 
 
-async def receivables(session: AsyncSession, realm_id: str, today: date) -> Sequence[Any]:
-    """What each customer owes, by how long it is due; cents."""
-    return (await session.execute(_RECEIVABLES, {"realm": realm_id, "today": today})).all()
+async def receivable_totals(session: AsyncSession, realm_id: str, today: date) -> dict[str, dict[str, int]]:
+    """By currency, what is owed in all."""
+    aged = aged_receivables(realm_id, today)
+    names = (*AGES, "total", "invoices")
+    rows = await session.execute(
+        select(
+            aged.c.currency,
+            func.count().label("customers"),
+            *(func.sum(aged.c[name]).cast(BigInteger).label(name) for name in names),
+        ).group_by(aged.c.currency)
+    )
+    return {row.currency: {name: getattr(row, name) for name in (*names, "customers")} for row in rows}
 
 
 async def customer_credit(session: AsyncSession, realm_id: str) -> dict[str, int]:
@@ -113,11 +134,6 @@ async def payment_totals(session: AsyncSession, realm_id: str) -> dict[str, tupl
 async def items_by_qb_id(session: AsyncSession, realm_id: str, qb_ids: set[str]) -> dict[str, Item]:
     rows = await session.scalars(select(Item).where(Item.realm_id == realm_id, Item.qb_id.in_(qb_ids)))
     return {str(row.qb_id): row for row in rows}
-
-
-async def customers_of(session: AsyncSession, ids: set[UUID]) -> dict[UUID, Customer]:
-    rows = await session.scalars(select(Customer).where(Customer.id.in_(ids)))
-    return {row.id: row for row in rows}
 
 
 async def applications(session: AsyncSession, payment_ids: Sequence[UUID]) -> dict[UUID, list[Application]]:

@@ -67,9 +67,9 @@ class PaymentTotals(BaseModel):
     totals: list[TotalOut]
 
 
-class AgedOut(BaseModel):
-    customer: CustomerRef
-    currency: str
+class Aged(BaseModel):
+    """In cents, by days past due."""
+
     current: int
     days_1_30: int
     days_31_60: int
@@ -79,12 +79,20 @@ class AgedOut(BaseModel):
     invoices: int
 
 
+class AgedCustomer(Aged):
+    customer: CustomerRef
+    currency: str
+
+
+class AgedTotals(Aged):
+    customers: int
+
+
 class Receivables(BaseModel):
-    """In cents, by days past due on `as_of`. `credit` is what customers have paid or been credited beyond invoices."""
+    """By currency. `credit` is, in cents, what customers have paid or been credited beyond invoices."""
 
     as_of: date
-    customers: list[AgedOut]
-    totals: dict[str, dict[str, int]]
+    totals: dict[str, AgedTotals]
     credit: dict[str, int]
 
 
@@ -159,7 +167,7 @@ def _shown(row: Payment, customer: Customer, applied: list[Application]) -> Paym
         id=row.id,
         kind=row.kind,
         qb_id=str(row.qb_id),
-        customer=CustomerRef(id=customer.id, display_name=customer.display_name, contact_id=customer.contact_id),
+        customer=_ref(customer),
         amount=money(row.amount_cents, row.currency),
         unapplied=money(row.unapplied_cents, row.currency),
         applied=[
@@ -183,39 +191,33 @@ def _shown(row: Payment, customer: Customer, applied: list[Application]) -> Paym
 async def get_receivables(
     connections: Needs[ConnectionService], uow: Needs[UnitOfWork], user: ReceivablesReader
 ) -> Receivables:
-    """What is owed, by customer and by how long it has been due; those who owe most first."""
+    """What is owed in all, by how long it has been due."""
     connection = await connections.active()
     today = company_day(uow.now, connection.zone)
-    rows = await queries.receivables(uow.session, connection.realm_id, today)
-    customers = await queries.customers_of(uow.session, {row.customer_id for row in rows})
-    aged = [_aged(row, customers[row.customer_id]) for row in rows]
-    aged.sort(key=lambda one: (-one.total, one.customer.display_name))
-    return Receivables(
-        as_of=today,
-        customers=aged,
-        totals=_totals(aged),
-        credit=await queries.customer_credit(uow.session, connection.realm_id),
+    totals = await queries.receivable_totals(uow.session, connection.realm_id, today)
+    credit = await queries.customer_credit(uow.session, connection.realm_id)
+    return Receivables(as_of=today, totals={name: AgedTotals(**sums) for name, sums in totals.items()}, credit=credit)
+
+
+@router.get("/api/v1/receivables/customers", responses=problems(NotConnected))
+async def list_receivables(
+    params: PageParams, connections: Needs[ConnectionService], uow: Needs[UnitOfWork], user: ReceivablesReader
+) -> Page[AgedCustomer]:
+    """Who owes what, by how long it has been due; those who owe most first."""
+    connection = await connections.active()
+    aged = queries.aged_receivables(connection.realm_id, company_day(uow.now, connection.zone))
+    columns = [aged.c[name] for name in ("currency", *queries.AGES, "total", "invoices")]
+    statement: Any = select(Customer, *columns).join(aged, aged.c.customer_id == Customer.id)
+    rows, cursor, total = await page(
+        uow.session, statement, keys=[aged.c.total.desc(), aged.c.currency, aged.c.customer_id], params=params
     )
+    names = [column.name for column in columns]
+    items = [AgedCustomer(customer=_ref(row[0]), **dict(zip(names, row[1:], strict=True))) for row in rows]
+    return Page(items=items, next_cursor=cursor, total=total)
 
 
-_COLUMNS = (*queries.AGES, "total", "invoices")
-
-
-def _aged(row: object, customer: Customer) -> AgedOut:
-    return AgedOut(
-        customer=CustomerRef(id=customer.id, display_name=customer.display_name, contact_id=customer.contact_id),
-        currency=getattr(row, "currency"),  # noqa: B009 - a row of SQL
-        **{name: int(getattr(row, name)) for name in _COLUMNS},
-    )
-
-
-def _totals(aged: list[AgedOut]) -> dict[str, dict[str, int]]:
-    totals: dict[str, dict[str, int]] = {}
-    for one in aged:
-        sums = totals.setdefault(one.currency, dict.fromkeys(_COLUMNS, 0))
-        for name in _COLUMNS:
-            sums[name] += getattr(one, name)
-    return totals
+def _ref(customer: Customer) -> CustomerRef:
+    return CustomerRef(id=customer.id, display_name=customer.display_name, contact_id=customer.contact_id)
 
 
 @router.get("/api/v1/receivables/figures", responses=problems(NotConnected))
