@@ -13,8 +13,8 @@ from shared.errors import ProviderError, ProviderOutcomeUnknown, ProviderUnavail
 from shared.failpoints import failpoint
 
 from billing.clients.quickbooks import payloads
-from billing.clients.quickbooks.faults import Fault, error_of, find_fault, is_about_tokens, refusal
-from billing.provider import PROVIDER, CompanySeen, CustomerSeen, QuickBooksRefused, Seen
+from billing.clients.quickbooks.faults import Fault, error_of, find_fault, is_about_tokens, is_throttled
+from billing.provider import PROVIDER, CompanySeen, CustomerSeen, Seen
 from shared import decimal_json
 
 log = structlog.get_logger(__name__)
@@ -145,13 +145,11 @@ class QuickBooksClient:
     async def _answered(self, call: Call) -> httpx.Response:
         token = await self._wire.token(self._realm_id)
         response, fault = await self._try(call, token)
-        if not response.is_success and is_about_tokens(response.status_code, fault):
+        if is_about_tokens(response.status_code, fault):
             token = await self._wire.token(self._realm_id, rejected=token)
             response, fault = await self._try(call, token)
         if response.is_success and fault is None:
             return response
-        if response.is_success and fault is not None:
-            raise refusal(fault, operation=call.operation)
         raise await self._refused(call, response, fault)
 
     async def _try(self, call: Call, token: str) -> tuple[httpx.Response, Fault | None]:
@@ -190,18 +188,11 @@ class QuickBooksClient:
             return ProviderUnavailable(
                 "QuickBooks does not take our access token.", provider=PROVIDER, operation=call.operation, retry_after=5
             )
-        if response.status_code == 403:
-            said = (fault.detail or fault.message) if fault else ""
-            return QuickBooksRefused(
-                f"QuickBooks does not let this application into the company. {said}".strip(),
-                operation=call.operation,
-                fault_code=fault.code if fault else "",
-            )
         told = response.headers.get("retry-after", "")
         wait = float(told) if told.isdigit() else self._wire.throttle_seconds
         error = error_of(response.status_code, fault, operation=call.operation, is_write=call.is_write, wait=wait)
-        if response.status_code == 429 and isinstance(error, ProviderUnavailable):
-            await self._wire.back_off(self._realm_id, error.retry_after)
+        if is_throttled(response.status_code, fault):
+            await self._wire.back_off(self._realm_id, wait)
         return error
 
     async def _get(self, operation: str, path: str) -> dict[str, Any]:

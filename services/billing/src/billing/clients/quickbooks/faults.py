@@ -20,7 +20,7 @@ from billing.provider import (
 )
 from shared import decimal_json
 
-THROTTLED, APPLICATION_ERROR = "3001", "10000"
+THROTTLED, NOT_ALLOWED, APPLICATION_ERROR = "3001", "3100", "10000"
 _PASSING = {"130", "140", "150", APPLICATION_ERROR, THROTTLED}
 _MEANINGS: dict[str, type[QuickBooksRefused]] = {
     "600": RepeatedRequest,
@@ -100,29 +100,39 @@ def is_about_tokens(status: int, fault: Fault | None) -> bool:
     return status == 401 or (fault is not None and _number(fault.code) in ("3200", "100", "120") and status != 403)
 
 
+def is_throttled(status: int, fault: Fault | None) -> bool:
+    """A 429, or the 403 that it was in former times."""
+    return status == 429 or (fault is not None and _number(fault.code) == THROTTLED)
+
+
 def error_of(status: int, fault: Fault | None, *, operation: str, is_write: bool, wait: float) -> ProviderError:
     """What a refused call means; `wait` is how long to, where it came too soon.
 
-    A write that failed on their side may have had its effect.
+    A write that failed on their side may have had its effect, and so may one that was answered by a page.
     """
     found = fault or Fault()
     code = _number(found.code)
-    if status == 429 or code == THROTTLED:
+    if is_throttled(status, fault):
         return ProviderUnavailable(
             "QuickBooks counts too many calls.", provider=PROVIDER, operation=operation, retry_after=wait
         )
-    if status >= 500 or code in _PASSING:
+    if status >= 500 or code in _PASSING or (status < 300 and not code):
         words = f"QuickBooks is not available ({status}{', ' + code if code else ''})."
         if is_write:
             return ProviderOutcomeUnknown(words, provider=PROVIDER, operation=operation)
         return ProviderUnavailable(words, provider=PROVIDER, operation=operation, retry_after=2.0)
-    return refusal(found, operation=operation, status=status)
+    return _refusal(found, operation=operation, status=status)
 
 
-def refusal(fault: Fault, *, operation: str, status: int = 400) -> QuickBooksRefused:
+def _refusal(fault: Fault, *, operation: str, status: int) -> QuickBooksRefused:
     code = _number(fault.code)
     said = fault.detail or fault.message or f"status {status}"
-    words = f"{_ADVICE[code]} QuickBooks says: {said}" if code in _ADVICE else f"QuickBooks refused this: {said}"
+    if code == NOT_ALLOWED or (status == 403 and not code):
+        words = f"QuickBooks does not let this application into the company. {said}"
+    elif code in _ADVICE:
+        words = f"{_ADVICE[code]} QuickBooks says: {said}"
+    else:
+        words = f"QuickBooks refused this: {said}"
     error = _MEANINGS.get(code, QuickBooksRefused)(words, operation=operation, fault_code=code, detail=fault.detail)
     if isinstance(error, DuplicateNumber):
         other = re.search(r"TxnId=(\d+)", fault.detail)
