@@ -114,12 +114,10 @@ def _line(line: Line) -> Document:
     amount = Decimal(line.amount_cents).scaleb(-2)
     match line.kind:
         case LineKind.ITEM:
-            detail = {
-                "ItemRef": {"value": line.item},
-                "Qty": line.quantity,
-                "UnitPrice": line.unit_price,
-                "TaxCodeRef": {"value": "TAX" if line.is_taxable else "NON"},
-            }
+            # A line that was typed in QuickBooks may name an amount alone.
+            known = {"ItemRef": line.item and {"value": line.item}, "Qty": line.quantity, "UnitPrice": line.unit_price}
+            detail: Document = {name: value for name, value in known.items() if value is not None}
+            detail["TaxCodeRef"] = {"value": "TAX" if line.is_taxable else "NON"}
             body: Document = {"DetailType": "SalesItemLineDetail", "Amount": amount, "SalesItemLineDetail": detail}
         case LineKind.DISCOUNT if line.percent is not None:
             discount = {"PercentBased": True, "DiscountPercent": line.percent}

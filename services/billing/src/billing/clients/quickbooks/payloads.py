@@ -1,6 +1,6 @@
 """QuickBooks's documents read into plain values. Members that we do not know are passed over; numbers are decimals."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -60,7 +60,9 @@ def _head(document: Document) -> dict[str, Any]:
 
 
 def _instant(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)
+    """What names no offset is UTC already, not the machine's time."""
+    found = datetime.fromisoformat(text)
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
 def _customer(document: Document, head: dict[str, Any]) -> CustomerSeen:
@@ -130,7 +132,7 @@ def _form(document: Document) -> dict[str, Any]:
         "customer": str(document["CustomerRef"]["value"]),
         "written_on": _date(document.get("TxnDate")),
         "currency": _currency(document),
-        "lines": tuple(filter(None, map(_line, document.get("Line") or ()))),
+        "lines": tuple(_lines(document)),
         "subtotal_cents": total - tax_cents,
         "tax_cents": tax_cents,
         "tax_percent": _tax_percent(tax),
@@ -225,14 +227,24 @@ _READERS: dict[str, Callable[[Document, dict[str, Any]], Seen]] = {
 }
 
 
-def _line(document: Document) -> Line | None:
-    """The server's subtotal is none of ours; a bundle is shown by its name and amount."""
-    detail = document.get("DetailType")
+def _lines(document: Document) -> Iterator[Line]:
+    """The server's subtotal is none of ours; a bundle is a line of its name, and those that are in it."""
+    for line in document.get("Line") or ():
+        if line.get("DetailType") == "SubTotalLineDetail":
+            continue
+        group = line.get("GroupLineDetail") or {}
+        if group.get("Line"):
+            name = line.get("Description") or (group.get("GroupItemRef") or {}).get("name")
+            yield Line(LineKind.TEXT, description=str(name or ""))
+            yield from _lines(group)
+        else:
+            yield _line(line)
+
+
+def _line(document: Document) -> Line:
     description = str(document.get("Description") or "")
     cents = _cents(document.get("Amount"))
-    match detail:
-        case "SubTotalLineDetail":
-            return None
+    match document.get("DetailType"):
         case "SalesItemLineDetail":
             item = document.get("SalesItemLineDetail") or {}
             return Line(

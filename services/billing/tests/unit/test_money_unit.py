@@ -1,0 +1,225 @@
+"""Money: what we work out is what QuickBooks does, parts add up to their whole, and a document loses nothing."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pytest
+from billing import documents
+from billing.allocation import money_shares
+from billing.lines import Line, LineKind, item_line, read_lines, share_of, store_lines
+from billing.models import Estimate, Invoice
+from billing.totals import compute_totals, split_by_share
+from hypothesis import example, given
+from hypothesis import strategies as st
+from sandbox.quickbooks.money import check_line
+from sandbox.quickbooks.money import compute_totals as theirs
+
+from shared import decimal_json
+
+ID = UUID("3f0c1c3e-7b0a-7000-8000-000000000001")
+
+
+def decimals(most: int, places: int = 7) -> st.SearchStrategy[Decimal]:
+    return st.decimals(min_value=0, max_value=most, places=places, allow_nan=False)
+
+
+items = st.builds(
+    item_line,
+    item=st.sampled_from(["1", "2", "77"]),
+    description=st.text(max_size=20),
+    quantity=decimals(10_000) | st.integers(0, 1000).map(Decimal),
+    unit_price=decimals(100_000) | decimals(100_000, places=2),
+    is_taxable=st.booleans(),
+)
+texts = st.builds(Line, st.just(LineKind.TEXT), description=st.text(max_size=20))
+percents = st.builds(Line, st.just(LineKind.DISCOUNT), percent=decimals(100))
+amounts_off = st.builds(Line, st.just(LineKind.DISCOUNT), amount_cents=st.integers(0, 10_000_000))
+some_lines = st.lists(items | items | texts | percents | amounts_off, min_size=1, max_size=8)
+rates = st.none() | decimals(30)
+ODD = item_line("1", "Crack", Decimal("128.350"), Decimal("14.50"), is_taxable=True)
+
+
+def form(model: Any, lines: Sequence[Line]) -> Any:
+    return model(
+        id=ID,
+        number="E-1001",
+        written_on=date(2031, 3, 4),
+        lines=store_lines(lines),
+        email="ana@example.com",
+        memo="Mind the dog",
+        expires_on=date(2031, 4, 4),
+    ) if model is Estimate else model(
+        id=ID, number="I-1001", written_on=date(2031, 3, 4), lines=store_lines(lines), due_on=date(2031, 4, 4)
+    )  # fmt: skip
+
+
+def written(lines: Sequence[Line]) -> list[dict[str, Any]]:
+    """The lines as they stand in what is sent, read as the sandbox reads them."""
+    text = documents.text(documents.estimate(form(Estimate, lines), "63"))
+    found: list[dict[str, Any]] = decimal_json.read(text)["Line"]
+    return found
+
+
+@given(some_lines, rates)
+@example([ODD, Line(LineKind.DISCOUNT, percent=Decimal("33.3333333"))], Decimal("6.25"))
+@example([ODD], Decimal(0))
+def test_totals_are_quickbookss(lines: list[Line], rate: Decimal | None) -> None:
+    ours = compute_totals(lines, rate)
+    # ApplyTaxAfterDiscount is false unless a form says otherwise, and ours never do.
+    their = theirs(written(lines), rate, discount_first=False)
+    assert (ours.subtotal, ours.taxable, ours.tax, ours.total) == (
+        int(their.subtotal * 100),
+        int(their.taxable * 100),
+        int(their.tax * 100),
+        int(their.total * 100),
+    )
+
+
+@given(st.lists(items, min_size=1, max_size=8))
+@example([ODD])
+def test_every_amount_is_one_that_quickbooks_takes(lines: list[Line]) -> None:
+    for line in written(lines):
+        check_line(line)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "price", "cents"),
+    [
+        ("128.350", "14.50", 186_108),
+        ("1", "0.005", 1),
+        ("1", "0.0049999", 0),
+        ("3", "0.3333333", 100),
+        ("0.5", "0.01", 1),
+        ("2", "650", 130_000),
+        ("0", "14.50", 0),
+        ("0.0000001", "0.0000001", 0),
+        ("9999999.9999999", "9999999.9999999", 9_999_999_999_999_800),
+    ],
+)
+def test_a_line_is_rounded_half_up_once(quantity: str, price: str, cents: int) -> None:
+    assert item_line("1", "", Decimal(quantity), Decimal(price), is_taxable=False).amount_cents == cents
+
+
+shares_of_one = st.decimals(min_value="0.0000001", max_value=1, places=7)
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**12), st.integers(0, 10**12)), max_size=10), shares_of_one)
+def test_a_part_is_never_more_than_what_is_left(lines: list[tuple[int, int]], share: Decimal) -> None:
+    amounts, billed = [amount for amount, _ in lines], [min(amount, done) for amount, done in lines]
+    parts = split_by_share(amounts, billed, share)
+    assert all(0 <= part <= amount - done for part, amount, done in zip(parts, amounts, billed, strict=True))
+
+
+@given(st.lists(st.integers(0, 10**12), min_size=1, max_size=10), st.lists(shares_of_one, max_size=8))
+def test_parts_and_the_rest_are_the_whole(amounts: list[int], shares: list[Decimal]) -> None:
+    billed = [0] * len(amounts)
+    for share in shares:
+        billed = [done + part for done, part in zip(billed, split_by_share(amounts, billed, share), strict=True)]
+    rest = split_by_share(amounts, billed, Decimal(1))
+    assert [done + part for done, part in zip(billed, rest, strict=True)] == amounts
+
+
+@given(st.lists(st.integers(0, 10**12), max_size=10))
+def test_nothing_is_left_of_what_was_billed_too_high(amounts: list[int]) -> None:
+    assert split_by_share(amounts, [amount + 1 for amount in amounts], Decimal(1)) == [0] * len(amounts)
+
+
+@pytest.mark.parametrize("share", ["0", "-0.1", "1.0000001"])
+def test_a_share_is_some_of_it_and_not_more_than_all(share: str) -> None:
+    with pytest.raises(ValueError, match="a share is more than 0"):
+        split_by_share([100], [0], Decimal(share))
+
+
+@given(st.lists(items, min_size=1, max_size=8), shares_of_one)
+def test_the_lines_of_a_part_are_what_it_bills(lines: list[Line], share: Decimal) -> None:
+    cents = split_by_share([line.amount_cents for line in lines], [0] * len(lines), share)
+    parts = share_of(lines, cents, "Part: ")
+    assert sum(part.amount_cents for part in parts) == sum(cents)
+    for line in written(parts):
+        check_line(line)
+
+
+taken = st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 10**9)), max_size=6)
+
+
+@given(taken, st.integers(0, 10**10))
+def test_money_and_credit_together_are_what_the_invoices_got(shares: list[tuple[str, int]], credit: int) -> None:
+    money = money_shares(shares, credit)
+    whole = sum(cents for _, cents in shares)
+    assert sum(cents for _, cents in money) == max(0, whole - credit)
+    assert all(cents > 0 for _, cents in money)
+    by_credit = dict.fromkeys((name for name, _ in shares), 0)
+    for name, cents in shares:
+        by_credit[name] += cents
+    for name, cents in money:
+        by_credit[name] -= cents
+    assert all(cents >= 0 for cents in by_credit.values())
+
+
+def test_credit_is_taken_from_the_first_invoices() -> None:
+    assert money_shares([("a", 50), ("b", 70)], 60) == [("b", 60)]
+    assert money_shares([("a", 50), ("b", 70)], 0) == [("a", 50), ("b", 70)]
+
+
+@given(some_lines)
+@example([item_line("1", "Long", Decimal("0.1234567"), Decimal("99999.9999999"), is_taxable=True)])
+def test_a_document_loses_nothing_on_its_way(lines: list[Line]) -> None:
+    body = documents.estimate(form(Estimate, lines), "63")
+    assert decimal_json.read(documents.text(body)) == body
+    assert read_lines(store_lines(lines)) == lines
+    for line, sent in zip(lines, written(lines), strict=True):
+        if line.kind is LineKind.ITEM:
+            detail = sent["SalesItemLineDetail"]
+            assert (detail["Qty"], detail["UnitPrice"]) == (line.quantity, line.unit_price)
+            assert sent["Amount"] * 100 == line.amount_cents
+
+
+def test_an_estimate_as_it_is_sent() -> None:
+    lines = [
+        item_line("7", "Setup", Decimal("2.50"), Decimal("0.3333333"), is_taxable=True),
+        Line(LineKind.TEXT, "North wall"),
+        Line(LineKind.DISCOUNT, "For friends", percent=Decimal("12.5")),
+        Line(LineKind.DISCOUNT, amount_cents=1_005),
+    ]
+    assert documents.text(documents.estimate(form(Estimate, lines), "63")) == (
+        '{"CustomerRef":{"value":"63"},"DocNumber":"E-1001","TxnDate":"2031-03-04",'
+        f'"PrivateNote":"crm:{ID}","Line":['
+        '{"DetailType":"SalesItemLineDetail","Amount":0.83,"SalesItemLineDetail":{"ItemRef":{"value":"7"},'
+        '"Qty":2.50,"UnitPrice":0.3333333,"TaxCodeRef":{"value":"TAX"}},"Description":"Setup"},'
+        '{"DetailType":"DescriptionOnly","DescriptionLineDetail":{},"Description":"North wall"},'
+        '{"DetailType":"DiscountLineDetail","DiscountLineDetail":{"PercentBased":true,"DiscountPercent":12.5},'
+        '"Description":"For friends"},'
+        '{"DetailType":"DiscountLineDetail","Amount":10.05,"DiscountLineDetail":{"PercentBased":false}}],'
+        '"BillEmail":{"Address":"ana@example.com"},"CustomerMemo":{"value":"Mind the dog"},'
+        '"ExpirationDate":"2031-04-04"}'
+    )
+
+
+def test_an_invoice_names_its_estimate_and_its_term() -> None:
+    body = documents.invoice(form(Invoice, [ODD]), "63", estimate_qb_id="140", term_qb_id="3")
+    assert body["LinkedTxn"] == [{"TxnId": "140", "TxnType": "Estimate"}]
+    assert (body["SalesTermRef"], body["DueDate"]) == ({"value": "3"}, "2031-04-04")
+    bare = documents.invoice(form(Invoice, [ODD]), "63", estimate_qb_id=None, term_qb_id=None)
+    assert not {"LinkedTxn", "SalesTermRef", "BillEmail", "CustomerMemo"} & set(bare)
+
+
+def test_what_a_line_does_not_say_is_not_sent() -> None:
+    """A line that somebody typed in QuickBooks as an amount alone, without item, quantity and price."""
+    (line,) = written([Line(LineKind.ITEM, amount_cents=24_000)])
+    assert line == {
+        "DetailType": "SalesItemLineDetail",
+        "Amount": Decimal("240.00"),
+        "SalesItemLineDetail": {"TaxCodeRef": {"value": "NON"}},
+    }
+
+
+def test_an_answer_is_written_with_who_and_when() -> None:
+    row = Estimate(id=ID, qb_id="140", sync_token=2, status_at=datetime(2031, 3, 4))  # noqa: DTZ001
+    accepted = documents.marked_estimate(row, "Accepted", "J" * 200, "2031-03-04")
+    assert (accepted["AcceptedBy"], accepted["AcceptedDate"]) == ("J" * 100, "2031-03-04")
+    assert set(documents.marked_estimate(row, "Rejected", "Ana", "2031-03-04")) == {
+        "Id", "SyncToken", "sparse", "TxnStatus"
+    }  # fmt: skip
