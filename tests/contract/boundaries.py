@@ -38,6 +38,7 @@ PROVIDER_KEY = "contract-openphone-key"
 CONTROL_KEY = "contract-control-key"
 LEGACY_KEY = "bGVnYWN5LWtleS1vZi10aGUtY29udHJhY3QtdGVzdHM="
 DATED_KEY = "whsec_ZGF0ZWQta2V5LW9mLXRoZS1jb250cmFjdC10ZXN0cyE="
+VERIFIER_TOKEN = "contract-verifier-token"
 NOBODY = "http://127.0.0.1:9"
 METHODS = ("get", "put", "post", "patch", "delete")
 
@@ -93,8 +94,8 @@ class Boundary:
     url: str
     credentials: Callable[[], dict[str, str]]
     """Made for each request: tokens live shorter than a slow run."""
-    seeds: dict[str, str] = field(default_factory=dict)
-    """Path parameter → the value of something that exists."""
+    seeds: dict[str, str | tuple[str, ...]] = field(default_factory=dict)
+    """Path parameter, or the path that has it → the value of something that exists, or several in different states."""
 
     @cached_property
     def anonymous(self) -> httpx.Client:

@@ -27,13 +27,16 @@ from contract.boundaries import (
     NOBODY,
     PROVIDER_KEY,
     SPECS,
+    VERIFIER_TOKEN,
     Boundary,
     application,
     served,
 )
+from contract.desk import PERSON, Desk
 from contract.money import receive_money
 
 Serve = Callable[..., AbstractContextManager[Boundary]]
+KeepBooks = Callable[[Boundary, str], AbstractContextManager[tuple[Boundary, Desk]]]
 
 
 def bearer(issuer: TokenIssuer, audience: str, subject: str) -> dict[str, str]:
@@ -184,6 +187,53 @@ def messaging(serve: Serve, provider: Boundary) -> Iterator[Boundary]:
         rate_per_second=0,
     ) as boundary:
         boundary.seeds = seeds.messaging(boundary)
+        yield boundary
+
+
+@pytest.fixture(scope="session")
+def billing_settings() -> dict[str, Any]:
+    """Of a billing whose QuickBooks is a sandbox nearby."""
+    return {
+        "billing_key": secrets.token_hex(32),
+        "quickbooks_client_secret": PROVIDER_KEY,
+        "quickbooks_verifier_token": VERIFIER_TOKEN,
+        "quickbooks_rate": 0,
+        "quickbooks_throttle_seconds": 0.1,
+        "quickbooks_timeout_seconds": 5.0,
+        "push_retry_seconds": 0.01,
+    }
+
+
+@pytest.fixture(scope="session")
+def keep_books(serve: Serve, billing_settings: dict[str, Any], token_issuer: TokenIssuer) -> KeepBooks:
+    """`with keep_books(sandbox, realm_id) as (boundary, desk)`: a billing that is not connected yet."""
+
+    @contextmanager
+    def run(quickbooks: Boundary, realm_id: str) -> Iterator[tuple[Boundary, Desk]]:
+        with (
+            Desk(quickbooks, realm_id) as desk,
+            serve("billing", seed=desk.settings.update, openphone_url=quickbooks.url, **billing_settings) as boundary,
+        ):
+            boundary.credentials = lambda: bearer(token_issuer, "billing", PERSON)
+            yield boundary, desk
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def billing(keep_books: KeepBooks, quickbooks: Boundary) -> Iterator[Boundary]:
+    with keep_books(quickbooks, "9130350000000002") as (boundary, desk):
+        boundary.seeds = seeds.billing(boundary, desk)
+        yield boundary
+
+
+@pytest.fixture(scope="session")
+def disconnected(keep_books: KeepBooks, quickbooks: Boundary) -> Iterator[Boundary]:
+    """A billing that lost its QuickBooks after it had read and written the books."""
+    with keep_books(quickbooks, "9130350000000003") as (boundary, desk):
+        boundary.seeds = seeds.billing(boundary, desk)
+        with boundary.client() as api:
+            api.post("/api/v1/quickbooks/disconnect").raise_for_status()
         yield boundary
 
 

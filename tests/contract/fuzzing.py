@@ -95,10 +95,13 @@ def aim(case: Case, boundary: Boundary) -> None:
     if case.meta is None or case.meta.is_negative_at(ParameterLocation.PATH):
         return
     for name in case.path_parameters or {}:
-        if name in boundary.seeds and _is_chosen(case, name):
-            case.path_parameters[name] = boundary.seeds[name]
+        existing = boundary.seeds.get(case.path, boundary.seeds.get(name, ()))
+        values = (existing,) if isinstance(existing, str) else existing
+        drawn = _drawn(case, name)
+        if values and drawn % 2 == 0:
+            case.path_parameters[name] = values[drawn // 2 % len(values)]
 
 
-def _is_chosen(case: Case, name: str) -> bool:
+def _drawn(case: Case, name: str) -> int:
     drawn = f"{case.method} {case.path} {case.path_parameters[name]} {case.query} {case.body!r}"
-    return hashlib.sha256(drawn.encode("utf-8", "surrogatepass")).digest()[0] % 2 == 0
+    return hashlib.sha256(drawn.encode("utf-8", "surrogatepass")).digest()[0]

@@ -1,10 +1,15 @@
 """What exists in each boundary before it is fuzzed, made through its own interface."""
 
+from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
+from shared.clock import wall_now
+from shared.events.contacts import AddressItem, ContactChanged, ContactItem, PhoneItem, PropertyChanged, PropertyItem
 
 from contract.boundaries import Boundary
+from contract.desk import Desk
 
 FILE = "First Name,Last Name,Phone,City,State,Zip\nAnn,Bell,(617) 555-0143,Boston,MA,02108\n,,,,,\n"
 PERSON = {"name": "Somebody", "password": "wooden bridge over cold water"}
@@ -56,6 +61,98 @@ def messaging(boundary: Boundary) -> dict[str, str]:
         "hold_id": hold["id"],
         "phone": opt_out["phone"],
     }
+
+
+ANA, BEN = UUID("3f0c1c3e-7b0a-7000-8000-000000000001"), UUID("3f0c1c3e-7b0a-7000-8000-000000000002")
+HOUSE = UUID("3f0c1c3e-7b0a-7000-8000-000000000003")
+ADDRESS = AddressItem(street="1 Elm St", city="Boston", state="MA", zip="02108")
+PEOPLE = ContactChanged(
+    contacts=[
+        ContactItem(
+            contact_id=ANA,
+            version=1,
+            first_name="Ana",
+            last_name="Lima",
+            phones=[PhoneItem(e164="+16175550143")],
+            emails=["ana@example.com"],
+            address=ADDRESS,
+        ),
+        ContactItem(
+            contact_id=BEN, version=1, first_name="Ben", last_name="Ode", phones=[PhoneItem(e164="+16175550144")]
+        ),
+    ]
+)
+HOUSES = PropertyChanged(properties=[PropertyItem(property_id=HOUSE, version=1, address=ADDRESS)])
+
+
+def billing(boundary: Boundary, desk: Desk) -> dict[str, str | tuple[str, ...]]:
+    """Connected, its books read and written: forms in several states, a payment, a doubt, a write that failed."""
+    desk.learn(PEOPLE, HOUSES)
+    with boundary.client() as api:
+        _made(desk.connect(api))
+        desk.settle()
+        found = _work(api) | _sales(api, desk)
+        # Ben's number under another name: somebody has to say whether they are the same.
+        desk.write("Customer", DisplayName="Carla Diaz", PrimaryPhone={"FreeFormNumber": "(617) 555-0144"})
+        api.post("/api/v1/quickbooks/sync").raise_for_status()
+        desk.settle()
+        matches = _made(api.get("/api/v1/customers/matches"))["items"]
+        payments = _made(api.get("/api/v1/payments"))["items"]
+        writes = _made(api.get("/api/v1/quickbooks/writes", params={"state": "failed"}))["items"]
+    return found | {"match_id": matches[0]["id"], "payment_id": payments[0]["id"], "push_id": writes[0]["id"]}
+
+
+def _work(api: httpx.Client) -> dict[str, str | tuple[str, ...]]:
+    job = _made(api.post("/api/v1/jobs", json={"title": "Cracks", "contact_id": str(ANA), "property_id": str(HOUSE)}))
+    begins = (wall_now() + timedelta(days=3)).isoformat()
+    wanted = {"kind": "inspection", "starts_at": begins, "minutes": 60}
+    visit = _made(api.post(f"/api/v1/jobs/{job['id']}/visits", json=wanted))
+    # One that is read, and one that may be revoked.
+    read, revoked = (_made(api.post("/api/v1/calendars", json={"name": name})) for name in ("Crew", "Office"))
+    return {
+        "job_id": job["id"],
+        "visit_id": visit["id"],
+        "calendar_id": revoked["id"],
+        "/public/calendars/{token}.ics": _token(read["url"]).removesuffix(".ics"),
+    }
+
+
+def _sales(api: httpx.Client, desk: Desk) -> dict[str, str | tuple[str, ...]]:
+    item = next(one for one in _made(api.get("/api/v1/items"))["items"] if float(one["unit_price"] or 0))
+    wanted = {"contact_id": str(ANA), "lines": [{"item_id": item["id"], "quantity": "2"}]}
+    draft, shown, sold, failed = (_made(api.post("/api/v1/estimates", json=wanted))["id"] for _ in range(4))
+    for estimate in (shown, sold):
+        _made(api.post(f"/api/v1/estimates/{estimate}/push"))
+    desk.settle()
+    _made(api.post(f"/api/v1/estimates/{sold}/accept", json={"name": "Ana Lima"}))
+    deposit = {"estimate_id": sold, "part": "deposit", "share": "0.5"}
+    invoice = _made(api.post("/api/v1/invoices", json=deposit))["id"]
+    desk.settle()
+    paid = _made(api.get(f"/api/v1/invoices/{invoice}"))
+    customer = _made(api.get(f"/api/v1/customers/{paid['customer']['id']}"))
+    desk.people_do("payments", customer_id=customer["qb_id"], amount="10.00", invoice_id=paid["qb_id"])
+    _fail_to_write(api, desk, failed)
+    public = _made(api.get(f"/api/v1/estimates/{shown}"))["public_url"]
+    return {
+        "contact_id": (str(ANA), str(BEN)),
+        "item_id": item["id"],
+        "customer_id": customer["id"],
+        "estimate_id": (draft, shown, sold),
+        "invoice_id": invoice,
+        "token": _token(public),
+    }
+
+
+def _fail_to_write(api: httpx.Client, desk: Desk, estimate: str) -> None:
+    """The period was closed in QuickBooks since we last looked."""
+    desk.close_books("2100-01-01")
+    _made(api.post(f"/api/v1/estimates/{estimate}/push"))
+    desk.settle()
+    desk.close_books(None)
+
+
+def _token(address: str) -> str:
+    return address.rpartition("/")[2]
 
 
 def gateway(boundary: Boundary) -> dict[str, str]:

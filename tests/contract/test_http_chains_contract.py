@@ -14,8 +14,9 @@ from schemathesis.generation.stateful import APIStateMachine, run_state_machine_
 from contract.boundaries import DOCUMENTS, Boundary
 from contract.fuzzing import CHECKS, ROUNDS, SCENARIOS, description
 
-# A stream does not end, and a clock that moves or a sandbox that forgets would pull the ground from under a scenario.
-WITHOUT = "^(/api/v1/stream|/api/v1/system/clock|/internal/v1/clock|/sandbox/v1/reset)$"
+# A stream does not end; a clock that moves, a sandbox that forgets, books that are disconnected would pull the ground
+# from under a scenario.
+WITHOUT = "^(/api/v1/stream|/api/v1/system/clock|/internal/v1/clock|/sandbox/v1/reset|/api/v1/quickbooks/disconnect)$"
 
 
 def scenarios(boundary: Boundary) -> type[APIStateMachine]:

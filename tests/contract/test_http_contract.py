@@ -8,7 +8,9 @@ from contract.fuzzing import FUZZED, description, hold, unsupported_method
 CONTACTS = description(DOCUMENTS["contacts"])
 CAMPAIGNS = description(DOCUMENTS["campaigns"])
 MESSAGING = description(DOCUMENTS["messaging"])
-BILLING = description(DOCUMENTS["billing"])
+# Whoever disconnects only meets 409 from there on: that is asked of a billing of its own.
+BILLING = description(DOCUMENTS["billing"], without="^/api/v1/quickbooks/disconnect$")
+DISCONNECTED = description(DOCUMENTS["billing"])
 # A stream is an answer that does not end.
 GATEWAY = description(DOCUMENTS["gateway"], without="^/api/v1/stream$")
 SANDBOX = description(DOCUMENTS["sandbox"])
@@ -37,6 +39,12 @@ def test_messaging(case: Case, messaging: Boundary) -> None:
 @FUZZED
 def test_billing(case: Case, billing: Boundary) -> None:
     hold(case, billing)
+
+
+@DISCONNECTED.parametrize()
+@FUZZED
+def test_billing_without_quickbooks(case: Case, disconnected: Boundary) -> None:
+    hold(case, disconnected)
 
 
 @GATEWAY.parametrize()

@@ -212,7 +212,9 @@ async def disconnect(request: Request, user: Connecter) -> ConnectionOut:
     return ConnectionOut(realm_id=row.realm_id, status=row.status, status_at=row.status_at)
 
 
-@router.post("/api/v1/quickbooks/sync", status_code=202, responses=problems(NotConnected))
+@router.post(
+    "/api/v1/quickbooks/sync", status_code=202, response_class=Response, responses=problems(NotConnected)
+)
 async def sync_now(connections: Needs[ConnectionService], marks: Needs[MarkService], user: Connecter) -> Response:
     """Read at once what changed, instead of within the hour."""
     connection = await connections.active()
@@ -220,7 +222,9 @@ async def sync_now(connections: Needs[ConnectionService], marks: Needs[MarkServi
     return Response(status_code=202)
 
 
-@router.post("/api/v1/quickbooks/differences", status_code=202, responses=problems(NotConnected))
+@router.post(
+    "/api/v1/quickbooks/differences", status_code=202, response_class=Response, responses=problems(NotConnected)
+)
 async def compare_now(connections: Needs[ConnectionService], marks: Needs[MarkService], user: Connecter) -> Response:
     """Compare our books with QuickBooks's at once, instead of at night."""
     connection = await connections.active()
