@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = (
     "shared",
@@ -23,6 +25,74 @@ BARE_NOW = re.compile(r"(?<![a-z_.])(now\(\)|current_timestamp)", re.IGNORECASE)
 BANNED_NAMES = re.compile(r"(^|_)(utils|helpers|common|base|manager|processor)$|_(v2|refactored|new)$|^new_")
 LEFT_FOR_LATER = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b|^\s+raise NotImplementedError$", re.MULTILINE)
 SECRET_COMPARISON = re.compile(r"\b(signature|hmac|secret)\s*(==|!=)|(==|!=)\s*(signature|hmac|secret)\b")
+
+# Where amounts of money are handled: all of billing, and what the others keep of it.
+MONEY = (
+    "services/billing/src/billing",
+    "shared/src/shared/rules/money.py",
+    "shared/src/shared/decimal_json.py",
+    "shared/src/shared/events/billing.py",
+    "shared/src/shared/events/envelope.py",
+    *(
+        f"services/campaigns/src/campaigns/{name}"
+        for name in (
+            "attribution.py",
+            "queries.py",
+            "services/attribution.py",
+            "services/revenue.py",
+            "models/revenue.py",
+            "routes/revenue.py",
+            "routes/revenue_schemas.py",
+            "routes/results.py",
+            "routes/results_schemas.py",
+            "migrations/versions/0002_revenue.py",
+        )
+    ),
+    *(
+        f"services/contacts/src/contacts/{name}"
+        for name in (
+            "billing.py",
+            "services/billing.py",
+            "services/money.py",
+            "models/billing.py",
+            "models/property.py",
+            "queries/money.py",
+            "importing/cells.py",
+            "migrations/versions/0002_money.py",
+        )
+    ),
+)
+# What stands around each of these is no amount: (file of billing, the expression) by the reason.
+FLOATS_ALLOWED = {
+    "seconds to wait": {
+        "clients/quickbooks/client.py: [str, float]",
+        "clients/quickbooks/client.py: throttle_seconds: float",
+        "clients/quickbooks/client.py: float(told)",
+        "clients/quickbooks/client.py: retry_after=2.0",
+        "clients/quickbooks/faults.py: wait: float",
+        "clients/quickbooks/faults.py: retry_after=2.0",
+        "registry.py: seconds: float",
+        "services/notices.py: _RETRY_SECONDS = 2.0",
+        "services/pushing.py: random.uniform(0.75, 1.25)",
+        "settings.py: quickbooks_throttle_seconds: float = Field(60, gt=0)",
+        "settings.py: quickbooks_timeout_seconds: float = Field(60, gt=0)",
+        "settings.py: push_lease_seconds: float = Field(120, gt=0)",
+        "settings.py: push_retry_seconds: float = Field(2, gt=0)",
+    },
+    "calls a second": {
+        "settings.py: quickbooks_rate: float = Field(7.5, ge=0, le=10)",
+        "settings.py: Field(7.5, ge=0, le=10)",
+    },
+    "days and shares, as statistics answer them": {
+        "routes/payments.py: float | None",
+        "routes/payments.py: float(paid.median)",
+        "routes/payments.py: float(paid.mean)",
+        "routes/payments.py: accepted / answered",
+    },
+}
+FLOAT_NAME = re.compile(r"^(float|Float|REAL|Real|Double|DOUBLE|DOUBLE_PRECISION)$")
+FLOAT_COLUMN = re.compile(r"\b(float[48]?|real|double precision)\b(?=[ ,)(]|$)", re.IGNORECASE)
+SQL = re.compile(r"\b(SELECT|UPDATE|INSERT|CREATE TABLE|ALTER TABLE|CAST)\b|::")
 
 
 def sources() -> Iterator[tuple[str, str]]:
@@ -84,3 +154,64 @@ def test_secrets_are_compared_in_constant_time() -> None:
         for name, node in nodes()
         if isinstance(node, ast.Compare) and SECRET_COMPARISON.search(ast.unparse(node).lower())
     ] == []
+
+
+def money_sources() -> Iterator[tuple[str, str]]:
+    for place in MONEY:
+        path = ROOT / place
+        for found in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            yield str(found.relative_to(ROOT)), found.read_text()
+
+
+def floats(text: str) -> set[str]:
+    """Whatever makes or keeps a float in this code, each with what stands around it."""
+    found = set()
+    for parent in ast.walk(ast.parse(text)):
+        if isinstance(parent, ast.BinOp | ast.AugAssign) and isinstance(parent.op, ast.Div):
+            found.add(ast.unparse(parent))
+        for node in ast.iter_child_nodes(parent):
+            name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+            value = node.value if isinstance(node, ast.Constant) else None
+            value = ast.unparse(node) if isinstance(node, ast.JoinedStr) else value
+            is_column = isinstance(value, str) and bool(SQL.search(value)) and bool(FLOAT_COLUMN.search(value))
+            if isinstance(value, float) or is_column or FLOAT_NAME.match(name):
+                found.add(ast.unparse(parent))
+    return found
+
+
+def test_no_money_passes_through_a_float() -> None:
+    found = {
+        f"{name.removeprefix('services/billing/src/billing/')}: {around}"
+        for name, text in money_sources()
+        for around in floats(text)
+    }
+    allowed = set().union(*FLOATS_ALLOWED.values())
+    assert found - allowed == set()
+    # What is not there any more is not to be allowed any more.
+    assert allowed - found == set()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "total = 0.1",
+        "float(amount)",
+        "map(float, amounts)",
+        "cents / 100",
+        "cents /= 100",
+        "total: float = 0",
+        "Mapped[float]",
+        "mapped_column(Float)",
+        "sa.Column('amount', sa.REAL())",
+        "text('SELECT amount::double precision FROM payment')",
+        "text('ALTER TABLE payment ADD amount REAL')",
+        "f'SELECT CAST({amount} AS float8)'",
+    ],
+)
+def test_every_way_to_a_float_is_seen(code: str) -> None:
+    assert floats(code)
+
+
+@pytest.mark.parametrize("code", ["cents // 100", "Decimal('0.1')", "'a real customer'", "amount.scaleb(-2)"])
+def test_what_makes_no_float_is_not_taken_for_one(code: str) -> None:
+    assert not floats(code)

@@ -86,4 +86,4 @@ def line_cents(quantity: Decimal, unit_price: Decimal) -> int:
 
 
 def percentage_of(amount_cents: int, percent: Decimal) -> int:
-    return to_cents(Decimal(amount_cents).scaleb(-2) * percent / 100)
+    return to_cents(Decimal(amount_cents).scaleb(-4) * percent)
