@@ -180,3 +180,17 @@ async def test_after_a_month_away_everything_is_read_again(connected: Office) ->
     await connected.settle()
     listed = (await connected.api.get("/api/v1/customers")).json()
     assert customer["Id"] in {row["qb_id"] for row in listed["items"]}
+
+
+async def test_a_consent_that_will_end_soon_is_told_of_in_time(connected: Office) -> None:
+    async def ends_in(days: int) -> str | None:
+        async with connected.begin() as tx:
+            uow = await tx.aget(UnitOfWork)
+            at = wall_now() + timedelta(days=days, hours=1)
+            await uow.session.execute(update(OAuthToken).values(refresh_expires_at=at))
+        advice: str | None = (await connected.health())["what_to_do"]
+        return advice
+
+    assert await ends_in(30) is None
+    assert "for 29 more days" in str(await ends_in(29))
+    assert "for 0 more days" in str(await ends_in(0))

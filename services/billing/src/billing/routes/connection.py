@@ -1,5 +1,6 @@
 """The connection to QuickBooks: consent, health, disconnect; what could not be written."""
 
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -7,6 +8,7 @@ from fastapi import Query, Request, Response
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, StringConstraints
 from shared.auth import Principal
+from shared.clock import wall_now
 from shared.database import UnitOfWork
 from shared.errors import InvalidTransition, NotFound, ProviderError
 from shared.events.envelope import Instant
@@ -80,6 +82,7 @@ class ConnectionOut(BaseModel):
     waiting_notices: int = 0
 
 
+WARN_DAYS = 30
 _ADVICE = {
     None: "Connect QuickBooks: estimates and invoices are written there, payments are read from there.",
     ConnectionStatus.NEEDS_RECONNECT: "Reconnect QuickBooks. Links, books and what waits to be written are all kept.",
@@ -141,7 +144,7 @@ async def _shown(health: Health, uow: UnitOfWork) -> ConnectionOut:
         has_own_numbers=row.preferences.get("has_own_numbers"),
         access_expires_at=health.access_expires_at,
         refresh_expires_at=health.refresh_expires_at,
-        what_to_do=_ADVICE.get(row.status),
+        what_to_do=_ADVICE.get(row.status) or _expiry_advice(health.refresh_expires_at),
         sync=[
             MarkOut(
                 name=mark.name,
@@ -156,6 +159,14 @@ async def _shown(health: Health, uow: UnitOfWork) -> ConnectionOut:
         failed_writes=counts.get("failed", 0),
         waiting_notices=counts.get("notices", 0),
     )
+
+
+def _expiry_advice(expires_at: datetime | None) -> str | None:
+    """Intuit's own notices come 30 and 7 days before; every refresh moves the day on, so this means that none worked."""
+    days = (expires_at - wall_now()).days if expires_at else WARN_DAYS
+    if days >= WARN_DAYS:
+        return None
+    return f"QuickBooks lets us in for {max(0, days)} more days. Reconnect it before."
 
 
 @router.post("/api/v1/quickbooks/connect", status_code=201)
@@ -212,9 +223,7 @@ async def disconnect(request: Request, user: Connecter) -> ConnectionOut:
     return ConnectionOut(realm_id=row.realm_id, status=row.status, status_at=row.status_at)
 
 
-@router.post(
-    "/api/v1/quickbooks/sync", status_code=202, response_class=Response, responses=problems(NotConnected)
-)
+@router.post("/api/v1/quickbooks/sync", status_code=202, response_class=Response, responses=problems(NotConnected))
 async def sync_now(connections: Needs[ConnectionService], marks: Needs[MarkService], user: Connecter) -> Response:
     """Read at once what changed, instead of within the hour."""
     connection = await connections.active()

@@ -13,9 +13,8 @@ from shared.errors import ProviderError, ProviderOutcomeUnknown, ProviderUnavail
 from shared.failpoints import failpoint
 
 from billing.clients.quickbooks import payloads
-from billing.clients.quickbooks.faults import Fault, error_of, find_fault, is_about_tokens, is_throttled
+from billing.clients.quickbooks.faults import Fault, error_of, is_about_tokens, is_throttled, read_answer
 from billing.provider import PROVIDER, CompanySeen, CustomerSeen, Seen
-from shared import decimal_json
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +36,15 @@ class Call:
     content_type: str = "application/json"
     accept: str = "application/json"
     is_write: bool = False
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`document` is None where there is no JSON in it."""
+
+    response: httpx.Response
+    document: Any
+    fault: Fault | None
 
 
 @dataclass(frozen=True)
@@ -123,36 +131,32 @@ class QuickBooksClient:
 
     async def pdf(self, entity: str, qb_id: str) -> bytes:
         call = Call(f"pdf {entity.lower()}", "GET", f"{entity.lower()}/{qb_id}/pdf", {}, accept="application/pdf")
-        response = await self._answered(call)
-        if not response.content.startswith(b"%PDF"):
+        content = (await self._answered(call)).response.content
+        if not content.startswith(b"%PDF"):
             raise payloads.Unreadable("no PDF", operation=call.operation)
-        return response.content
+        return content
 
     async def send(self, call: Call) -> dict[str, Any]:
         """The answer's document. Raises what the call came to; a new access token is tried once.
 
         A Fault within a 200 is a fault; an answer that breaks off is none: of a write nobody knows then.
         """
-        response = await self._answered(call)
-        try:
-            document = decimal_json.read(response.content)
-        except ValueError as error:
-            raise payloads.Unreadable("no JSON", operation=call.operation) from error
+        document = (await self._answered(call)).document
         if not isinstance(document, dict):
-            raise payloads.Unreadable("no object", operation=call.operation)
+            raise payloads.Unreadable("no object of JSON", operation=call.operation)
         return document
 
-    async def _answered(self, call: Call) -> httpx.Response:
+    async def _answered(self, call: Call) -> Answer:
         token = await self._wire.token(self._realm_id)
-        response, fault = await self._try(call, token)
-        if is_about_tokens(response.status_code, fault):
+        answer = await self._try(call, token)
+        if is_about_tokens(answer.response.status_code, answer.fault):
             token = await self._wire.token(self._realm_id, rejected=token)
-            response, fault = await self._try(call, token)
-        if response.is_success and fault is None:
-            return response
-        raise await self._refused(call, response, fault)
+            answer = await self._try(call, token)
+        if answer.response.is_success and answer.fault is None:
+            return answer
+        raise await self._refused(call, answer.response, answer.fault)
 
-    async def _try(self, call: Call, token: str) -> tuple[httpx.Response, Fault | None]:
+    async def _try(self, call: Call, token: str) -> Answer:
         await self._wire.turn(self._realm_id)
         headers = {"Authorization": f"Bearer {token}", "Accept": call.accept}
         if call.body is not None:
@@ -169,7 +173,7 @@ class QuickBooksClient:
         except httpx.HTTPError as error:
             raise _cut_off(call, error) from error
         is_pdf = response.is_success and call.accept == "application/pdf"
-        fault = None if is_pdf else find_fault(response)
+        document, fault = (None, None) if is_pdf else read_answer(response.content)
         log.info(
             "quickbooks.call",
             operation=call.operation,
@@ -180,7 +184,7 @@ class QuickBooksClient:
             code=fault.code if fault else None,
             ms=round((time.perf_counter() - began) * 1000),
         )
-        return response, fault
+        return Answer(response, document, fault)
 
     async def _refused(self, call: Call, response: httpx.Response, fault: Fault | None) -> ProviderError:
         if is_about_tokens(response.status_code, fault):

@@ -57,16 +57,21 @@ class Fault:
     detail: str = ""
 
 
-def find_fault(response: httpx.Response) -> Fault | None:
-    """The fault in a response, also in one that says 200; None where there is none."""
-    body = response.content.strip()
+def read_answer(content: bytes) -> tuple[Any, Fault | None]:
+    """The document and the fault in it, None for what is not there; read once, as pages are large."""
+    body = content.strip()
     if body.startswith(b"<"):
-        return _from_markup(body)
+        return None, _from_markup(body)
     try:
         document = decimal_json.read(body)
     except ValueError:
-        return None
-    return fault_of(document)
+        return None, None
+    return document, fault_of(document)
+
+
+def find_fault(response: httpx.Response) -> Fault | None:
+    """The fault in a response, also in one that says 200; None where there is none."""
+    return read_answer(response.content)[1]
 
 
 def fault_of(document: Any) -> Fault | None:

@@ -29,7 +29,7 @@ class SignedNotices:
         """
         error, changes = None, []
         try:
-            changes = [dataclasses.asdict(change) for change in read_changes(body) if change.entity is not None]
+            changes = [dataclasses.asdict(change) for change in read_changes(body)]
         except UnreadableDelivery as unreadable:
             error = str(unreadable)[:500]
             UNREADABLE.inc()

@@ -27,11 +27,11 @@ class UnreadableDelivery(Exception):
 
 @dataclass(frozen=True)
 class Change:
-    """One entity changed. `entity` is None for kinds that are not mirrored."""
+    """One entity of a kind that is mirrored changed."""
 
     event_id: str
     realm_id: str
-    entity: str | None
+    entity: str
     qb_id: str
     operation: str
     occurred_at: datetime
@@ -47,7 +47,7 @@ def check_signature(body: bytes, signature: str | None, verifier_token: str) -> 
 
 
 def read_changes(body: bytes) -> list[Change]:
-    """Every change in a delivery, of whichever companies. Raises UnreadableDelivery."""
+    """Every change in a delivery that is one of ours to know, of whichever companies. Raises UnreadableDelivery."""
     try:
         document = orjson.loads(body)
         found = list(_cloud_events(document) if isinstance(document, list) else _notifications(document))
@@ -58,11 +58,14 @@ def read_changes(body: bytes) -> list[Change]:
 
 def _cloud_events(document: list[Any]) -> Iterator[Change]:
     for event in document:
-        _, entity, operation, *_ = str(event["type"]).lower().split(".")
+        # qbo.invoice.updated.v1
+        _, entity, operation, *_ = (*str(event["type"]).lower().split("."), "", "")
+        if entity not in _ENTITIES:
+            continue
         yield Change(
             event_id=str(event["id"])[:_MOST_ID],
             realm_id=str(event["intuitaccountid"]),
-            entity=_ENTITIES.get(entity),
+            entity=_ENTITIES[entity],
             qb_id=str(event["intuitentityid"]),
             operation=operation,
             occurred_at=_instant(str(event["time"])),
@@ -75,13 +78,15 @@ def _notifications(document: dict[str, Any]) -> Iterator[Change]:
         realm_id = str(notification["realmId"])
         for entity in notification["dataChangeEvent"]["entities"]:
             name, operation = str(entity["name"]), str(entity["operation"]).lower()
+            if name.lower() not in _ENTITIES:
+                continue
             yield Change(
                 # This form names no events: what is told twice is told with the same words.
                 event_id=":".join((realm_id, name, str(entity["id"]), operation, str(entity["lastUpdated"])))[
                     :_MOST_ID
                 ],
                 realm_id=realm_id,
-                entity=_ENTITIES.get(name.lower()),
+                entity=_ENTITIES[name.lower()],
                 qb_id=str(entity["id"]),
                 operation=_OPERATIONS.get(operation, operation),
                 occurred_at=_instant(str(entity["lastUpdated"])),
@@ -95,7 +100,7 @@ _OPERATIONS = {"create": "created", "update": "updated", "delete": "deleted", "m
 def _gone(members: Any) -> str | None:
     if not isinstance(members, dict):
         return None
-    return next((str(value) for name, value in members.items() if name.lower() == "deletedid"), None)
+    return next((str(value) for name, value in members.items() if name.lower() == "deletedid" and value), None)
 
 
 def _instant(text: str) -> datetime:
