@@ -99,7 +99,8 @@ def _rows(lines: Iterable[Line], currency: str) -> Iterable[str]:
     for line in lines:
         quantity = "" if line.quantity is None else format(line.quantity.normalize(), "f")
         sign = -1 if line.kind is LineKind.DISCOUNT else 1
-        amount = "" if line.kind is LineKind.TEXT else str(Money(sign * line.amount_cents, currency))
+        is_words = line.kind is LineKind.TEXT and not line.amount_cents
+        amount = "" if is_words else str(Money(sign * line.amount_cents, currency))
         yield f"<tr><td>{escape(line.description)}</td><td>{escape(quantity)}</td><td>{escape(amount)}</td></tr>"
 
 
