@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from sandbox.quickbooks import documents
+from shared import decimal_json
 
 Gateway = tuple[int, str, bytes]
 """Status, content type, content."""
@@ -206,7 +206,7 @@ def application_error(time: str) -> Gateway:
         type="SystemFault",
         status=500,
     )
-    return fault.status, JSON, documents.write(fault.body(time)).encode()
+    return fault.status, JSON, decimal_json.write(fault.body(time)).encode()
 
 
 def _lower_case(name: str, number: str, status: int, detail: str, code: str, kind: str) -> bytes:
@@ -227,7 +227,7 @@ def _lower_case(name: str, number: str, status: int, detail: str, code: str, kin
         "status": None,
         "cdcresponse": [],
     }
-    return documents.write(body).encode()
+    return decimal_json.write(body).encode()
 
 
 def _xml(kind: str, code: str, message: str, detail: str) -> bytes:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sandbox.quickbooks import documents
 from sandbox.quickbooks.controls import Shapes
 from sandbox.quickbooks.entities import BY_PATH
 from sandbox.quickbooks.forms import Document
+from shared import decimal_json
 
 SIGNATURE = "intuit-signature"
 MOST_EVENTS = 100
@@ -43,8 +43,8 @@ def delay_after(attempts: int) -> timedelta:
 
 def payload(notices: Sequence[Notice], shapes: Shapes) -> bytes:
     if shapes.event_format == "old":
-        return documents.write(_old(notices)).encode()
-    return documents.write([_cloud_event(notice, shapes) for notice in notices]).encode()
+        return decimal_json.write(_old(notices)).encode()
+    return decimal_json.write([_cloud_event(notice, shapes) for notice in notices]).encode()
 
 
 def _cloud_event(notice: Notice, shapes: Shapes) -> Document:

@@ -6,7 +6,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
-from sandbox.quickbooks import documents
+
+from shared import decimal_json
 
 REALM = "9130350000000001"
 APP = ("sandbox-app", "test-app-secret")
@@ -51,7 +52,7 @@ class App:
 
     async def call(self, method: str, path: str, body: Any = None, **parameters: str) -> httpx.Response:
         headers = {"Authorization": f"Bearer {self.access_token}", "Accept": "application/json"}
-        content = documents.write(body) if body is not None else None
+        content = decimal_json.write(body) if body is not None else None
         url = f"/v3/company/{REALM}/{path}"
         return await self.http.request(
             method, url, params={"minorversion": "75", **parameters}, content=content, headers=headers
@@ -60,12 +61,12 @@ class App:
     async def write(self, kind: str, body: dict[str, Any], **parameters: str) -> dict[str, Any]:
         answer = await self.call("POST", kind.lower(), body, **parameters)
         assert answer.status_code == 200, answer.text
-        return documents.read(answer.text)[kind]
+        return decimal_json.read(answer.text)[kind]
 
     async def read(self, kind: str, object_id: str) -> dict[str, Any]:
         answer = await self.call("GET", f"{kind.lower()}/{object_id}")
         assert answer.status_code == 200, answer.text
-        return documents.read(answer.text)[kind]
+        return decimal_json.read(answer.text)[kind]
 
     async def fault(self, kind: str, body: dict[str, Any], **parameters: str) -> str:
         """The code with which the write is refused."""
@@ -76,7 +77,7 @@ class App:
     async def query(self, text: str) -> dict[str, Any]:
         answer = await self.call("GET", "query", query=text)
         assert answer.status_code == 200, answer.text
-        return documents.read(answer.text)["QueryResponse"]
+        return decimal_json.read(answer.text)["QueryResponse"]
 
     async def customer(self, name: str = "Ana Lima", **more: Any) -> dict[str, Any]:
         return await self.write("Customer", {"DisplayName": name, **more})

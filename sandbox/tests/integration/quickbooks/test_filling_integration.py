@@ -7,13 +7,14 @@ from typing import Any
 import httpx
 import svcs
 from sandbox.models import QbCompany, QbEvent
-from sandbox.quickbooks import documents
 from sandbox.quickbooks.controls import QuickBooksControls
 from sandbox.quickbooks.entities import KINDS
 from sandbox.services.quickbooks.books import Books
 from sandbox.services.quickbooks.store import Store
 from shared.database import Begin, UnitOfWork
 from sqlalchemy import func, select
+
+from shared import decimal_json
 
 from .app import CONTROL, REALM, App
 
@@ -51,10 +52,10 @@ async def test_the_rules_of_the_books_find_nothing_to_mend(app: App, control: ht
         books = Books(store)
         for kind in ("Invoice", "Payment"):
             for row in await store.all_of(KINDS[kind]):
-                body = documents.read(row.body)
+                body = decimal_json.read(row.body)
                 assert await books._standing(row, body) == body
         for row in await store.all_of(KINDS["Customer"]):
-            assert documents.read(row.body)["Balance"] == await store.open_balance(row.id)
+            assert decimal_json.read(row.body)["Balance"] == await store.open_balance(row.id)
 
 
 async def test_life_goes_on_in_a_filled_company(app: App, control: httpx.AsyncClient) -> None:

@@ -10,12 +10,13 @@ import httpx
 import orjson
 import pytest
 import svcs
-from sandbox.quickbooks import documents
 from sandbox.quickbooks.notices import SIGNATURE, signature
 from sandbox.settings import SandboxSettings
 from sandbox.spec import SPEC
 from shared.testing import until
 from shared.testing.plugin import FakeClock
+
+from shared import decimal_json
 
 from .app import CONTROL, REALM, App, form, payment
 
@@ -107,7 +108,7 @@ async def test_an_answer_may_be_cut_short(app: App, turn: Any) -> None:
     await turn(calls={"chosen": {"create invoice": ["truncated_after_commit"]}})
     broken = await app.call("POST", "invoice", form(ana))
     with pytest.raises(ValueError, match=r"Expecting|Unterminated|Invalid"):
-        documents.read(broken.text)
+        decimal_json.read(broken.text)
     assert await app.query("select count(*) from Invoice") == {"totalCount": 1}
 
 

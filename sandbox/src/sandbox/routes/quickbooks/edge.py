@@ -16,7 +16,7 @@ from starlette.responses import Response
 from sandbox.bell import Bell
 from sandbox.draw import draw, pick
 from sandbox.models import QbCompany, QbRequest
-from sandbox.quickbooks import documents, faults
+from sandbox.quickbooks import faults
 from sandbox.quickbooks.calls import CallCounter
 from sandbox.quickbooks.controls import CallFault, QuickBooksControls
 from sandbox.quickbooks.entities import Subscription
@@ -29,6 +29,7 @@ from sandbox.services.quickbooks.companies import CompanyService
 from sandbox.services.quickbooks.oauth import OAuthService
 from sandbox.services.quickbooks.store import Store
 from sandbox.workspace import Workspace
+from shared import decimal_json
 
 MAX_BODY_BYTES = 4_194_304
 JSON = "application/json;charset=UTF-8"
@@ -85,7 +86,7 @@ async def serve_company(request: Request) -> Response:
             answer = await _perform(tx, company, controls, operation, asked)
         container.get(Bell).ring()
     except QuickBooksFault as fault:
-        answer = Answer(fault.status, documents.write(fault.body(_time())).encode())
+        answer = Answer(fault.status, decimal_json.write(fault.body(_time())).encode())
     except Refused as refusal:
         answer = refusal.answer
     return _respond(answer, struck, controls)
@@ -145,7 +146,7 @@ def _broken(fault: CallFault, controls: QuickBooksControls) -> Answer:
     """The answer of a call that had no effect."""
     if fault is CallFault.FAULT_IN_200:
         body = faults.business("The transaction could not be processed.").body(_time())
-        return Answer(200, documents.write(body).encode())
+        return Answer(200, decimal_json.write(body).encode())
     shapes: dict[CallFault, Callable[[], faults.Gateway]] = {
         CallFault.EXPIRED: faults.token_expired_json,
         CallFault.EXPIRED_XML: faults.token_expired_xml,

@@ -11,11 +11,11 @@ from shared.database import Begin
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from sandbox.quickbooks import documents
 from sandbox.services.quickbooks.companies import CompanyService
 from sandbox.services.quickbooks.oauth import SCOPE, OAuthRefusal, OAuthService, TokenPair
 from sandbox.settings import SandboxSettings
 from sandbox.workspace import Workspace
+from shared import decimal_json
 
 HARD_EXPIRY = "x-include-refresh-token-hard-expires-in"
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
@@ -106,7 +106,7 @@ async def revoke(request: Request) -> Response:
     if not _is_the_app(request, {}, container.get(SandboxSettings)):
         return JSONResponse({"error": "invalid_client"}, 401, NO_STORE)
     try:
-        body = documents.read(await _body(request))
+        body = decimal_json.read(await _body(request))
         presented = _searchable(str(body["token"]))
     except (ValueError, KeyError, TypeError, RecursionError):
         return JSONResponse({"error": "invalid_request"}, 400, NO_STORE)

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sandbox.quickbooks import documents, faults, query
+from sandbox.quickbooks import faults, query
 from sandbox.quickbooks.entities import BY_PATH, KINDS, Kind, Subscription
 from sandbox.quickbooks.faults import QuickBooksFault
 from sandbox.quickbooks.forms import Document
@@ -13,6 +13,7 @@ from sandbox.services.quickbooks.books import Books
 from sandbox.services.quickbooks.reports import aged_receivables
 from sandbox.services.quickbooks.searching import search
 from sandbox.services.quickbooks.store import Store
+from shared import decimal_json
 
 JSON = "application/json;charset=UTF-8"
 CDC_KINDS = frozenset(KINDS) - {"Account"}
@@ -89,7 +90,7 @@ def _write(asked: Asked, kind: Kind) -> Operation:
 
 def _document(asked: Asked) -> Document:
     try:
-        document = documents.read(asked.body)
+        document = decimal_json.read(asked.body)
     except ValueError:
         raise faults.unsupported_property("the body is no JSON") from None
     if not isinstance(document, dict):
@@ -98,7 +99,7 @@ def _document(asked: Asked) -> Document:
 
 
 def _answer(body: Document, store: Store) -> Answered:
-    return documents.write({**body, "time": store.local(store.now)}).encode(), JSON
+    return decimal_json.write({**body, "time": store.local(store.now)}).encode(), JSON
 
 
 async def _company_info(_: Operation, asked: Asked, store: Store, __: Books) -> Answered:
@@ -259,7 +260,7 @@ async def _batched(item: Document, store: Store, books: Books) -> Document:
 
 
 async def _report(_: Operation, asked: Asked, store: Store, books: Books) -> Answered:
-    return documents.write(await aged_receivables(store, asked.query.get("report_date"))).encode(), JSON
+    return decimal_json.write(await aged_receivables(store, asked.query.get("report_date"))).encode(), JSON
 
 
 def _kind(operation: Operation) -> Kind:

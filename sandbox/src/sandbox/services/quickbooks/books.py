@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from sandbox.models import QbObject
-from sandbox.quickbooks import documents, faults
+from sandbox.quickbooks import faults
 from sandbox.quickbooks.derived import voided
 from sandbox.quickbooks.entities import KINDS, UNIQUE_NAMES, Kind, Subscription
 from sandbox.quickbooks.forms import (
@@ -24,6 +24,7 @@ from sandbox.quickbooks.forms import (
 from sandbox.quickbooks.money import number
 from sandbox.services.quickbooks.deposits import deposit_of, prepared_deposit
 from sandbox.services.quickbooks.store import Store
+from shared import decimal_json
 
 FORMS = ("Estimate", "Invoice", "CreditMemo", "RefundReceipt")
 MONEY_ACCOUNTS = ("Bank", "Other Current Asset")
@@ -55,7 +56,7 @@ class Books:
         """A full or, with `sparse`, a partial update."""
         row = await self._current(kind, given)
         is_sparse = given.get("sparse") is True
-        stored = documents.read(row.body)
+        stored = decimal_json.read(row.body)
         if kind.is_transaction:
             check_open(stored, await self._store.desk(stored))
         body = updated(kind, stored, checked(kind, given, is_sparse=is_sparse), is_sparse=is_sparse)
@@ -76,7 +77,7 @@ class Books:
         if not kind.is_transaction:
             raise faults.unsupported_operation()
         row = await self._current(kind, given)
-        body = documents.read(row.body)
+        body = decimal_json.read(row.body)
         check_open(body, await self._store.desk(body))
         targets = await self._store.set_links(row, {})
         givers = await self._store.cut_links_to(row)
@@ -92,7 +93,7 @@ class Books:
         if kind.voids_by is None:
             raise faults.unsupported_operation()
         row = await self._current(kind, given)
-        body = documents.read(row.body)
+        body = decimal_json.read(row.body)
         check_open(body, await self._store.desk(body))
         targets = await self._store.set_links(row, {})
         givers = await self._store.cut_links_to(row)
@@ -106,7 +107,7 @@ class Books:
         """Note that the form was e-mailed. Raises where there is no address to send it to."""
         self._check_subscription()
         row = await self._store.get(kind, object_id, lock=True)
-        body = documents.read(row.body)
+        body = decimal_json.read(row.body)
         if address:
             body["BillEmail"] = {"Address": address}
         if not (body.get("BillEmail") or {}).get("Address"):
@@ -124,11 +125,11 @@ class Books:
         kept = await self._store.get(kind, kept_id, lock=True)
         gone = await self._store.get(kind, gone_id, lock=True)
         for row in await self._store.all_of_customer(gone.id):
-            body = documents.read(row.body)
+            body = decimal_json.read(row.body)
             body["CustomerRef"] = self._reference(kept)
             self._store.touch(row, body)
         gone.is_deleted = True
-        self._store.touch(gone, documents.read(gone.body))
+        self._store.touch(gone, decimal_json.read(gone.body))
         await self._refresh_balance(kept)
         self._store.note(kept, "merged", by=self._by, request_id=self._request_id, deleted_id=str(gone.id))
         return kept
@@ -144,7 +145,7 @@ class Books:
     async def bank_account(self) -> Document:
         """The reference of the company's first bank account."""
         for row in await self._store.all_of(KINDS["Account"]):
-            if row.is_active and documents.read(row.body).get("AccountType") == "Bank":
+            if row.is_active and decimal_json.read(row.body).get("AccountType") == "Bank":
                 return self._reference(row)
         raise faults.business("The company has no bank account.")
 
@@ -176,7 +177,7 @@ class Books:
                 raise faults.invalid_reference(name)
             if not found.is_active:
                 raise faults.inactive()
-            if name == "DepositToAccountRef" and documents.read(found.body).get("AccountType") not in MONEY_ACCOUNTS:
+            if name == "DepositToAccountRef" and decimal_json.read(found.body).get("AccountType") not in MONEY_ACCOUNTS:
                 raise faults.business("Money is kept in an account of the type Bank or Other Current Asset.")
         for line in body.get("Line") or () if kind.name in FORMS else ():
             item = ((line or {}).get("SalesItemLineDetail") or {}).get("ItemRef")
@@ -263,7 +264,7 @@ class Books:
                 if estimate is None:
                     raise faults.invalid_reference("LinkedTxn")
                 # One that is closed or rejected is not linked, and nothing says so.
-                if documents.read(estimate.body)["TxnStatus"] in ("Pending", "Accepted"):
+                if decimal_json.read(estimate.body)["TxnStatus"] in ("Pending", "Accepted"):
                     links["Estimate", estimate.id] = Decimal(body["TotalAmt"])
         return links
 
@@ -278,7 +279,7 @@ class Books:
             row = await self._store.find(kind, object_id, lock=True)
             if row is None:
                 continue
-            before = documents.read(row.body)
+            before = decimal_json.read(row.body)
             after = await self._standing(row, before)
             if after == before:
                 continue
@@ -325,7 +326,7 @@ class Books:
 
     async def _refresh_balance(self, customer: QbObject) -> None:
         """A changed balance is no change that the customer's SyncToken counts."""
-        body = documents.read(customer.body)
+        body = decimal_json.read(customer.body)
         balance = await self._store.open_balance(customer.id)
         if body.get("Balance") != balance:
             updated_at = customer.updated_at
@@ -345,7 +346,7 @@ class Books:
 
     @staticmethod
     def _reference(row: QbObject) -> Document:
-        body = documents.read(row.body)
+        body = decimal_json.read(row.body)
         return {"value": str(row.id), "name": body.get("DisplayName") or body.get("Name")}
 
     def _note(self, row: QbObject, operation: str) -> None:

@@ -5,10 +5,11 @@ from decimal import Decimal
 from typing import Any
 
 from sandbox.models import QbObject
-from sandbox.quickbooks import documents, faults
+from sandbox.quickbooks import faults
 from sandbox.quickbooks.forms import HOME_CURRENCY, ZERO, Document, check_open, deposited
 from sandbox.quickbooks.money import number
 from sandbox.services.quickbooks.store import Store
+from shared import decimal_json
 
 UNDEPOSITED = "UndepositedFunds"
 
@@ -22,7 +23,7 @@ async def prepared_deposit(store: Store, body: Document, row: QbObject | None) -
         holder = await deposit_of(store, payment)
         if holder is not None and (row is None or holder != row.id):
             raise faults.business("The payment is in another deposit already.")
-        await _check_waiting(store, documents.read(payment.body), amount)
+        await _check_waiting(store, decimal_json.read(payment.body), amount)
     await _check_accounts(store, body)
     body = {"CurrencyRef": HOME_CURRENCY, **body}
     body["Line"] = [{**line, "Id": str(place), "LineNum": place} for place, line in enumerate(body["Line"], start=1)]
@@ -41,7 +42,7 @@ async def _check_waiting(store: Store, payment: Mapping[str, Any], amount: Decim
         raise faults.business("A payment is deposited with its whole amount.")
     reference = payment.get("DepositToAccountRef") or {}
     account = await store.find("Account", reference.get("value")) if reference else None
-    if account is not None and documents.read(account.body).get("AccountSubType") != UNDEPOSITED:
+    if account is not None and decimal_json.read(account.body).get("AccountSubType") != UNDEPOSITED:
         raise faults.business("The payment has gone to an account and is not among the undeposited funds.")
 
 

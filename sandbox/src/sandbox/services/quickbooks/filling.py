@@ -13,11 +13,11 @@ from shared.database import UnitOfWork
 from shared.errors import Conflict
 
 from sandbox.models import QbCompany, QbLink, QbObject
-from sandbox.quickbooks import documents
 from sandbox.quickbooks.controls import QuickBooksControls
 from sandbox.quickbooks.entities import KINDS
 from sandbox.quickbooks.filling import Entry, Ground, Link, PricedItem, Wanted, entries, plan
 from sandbox.services.quickbooks.store import Store, columns_of
+from shared import decimal_json
 
 CHUNK = 1_000
 
@@ -55,11 +55,13 @@ class FillingService:
         items = [
             PricedItem(str(row.id), body["Name"], Decimal(body["UnitPrice"]))
             for row in await store.all_of(KINDS["Item"])
-            if row.is_active and (body := documents.read(row.body)).get("UnitPrice")
+            if row.is_active and (body := decimal_json.read(row.body)).get("UnitPrice")
         ]
         if not items:
             raise Conflict("The company has no item with a price.")
-        terms = [(str(row.id), documents.read(row.body)) for row in await store.all_of(KINDS["Term"]) if row.is_active]
+        terms = [
+            (str(row.id), decimal_json.read(row.body)) for row in await store.all_of(KINDS["Term"]) if row.is_active
+        ]
         zone = ZoneInfo(store.company.zone)
         return Ground(
             # What is closed now was open then.

@@ -13,10 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncSessionTransaction
 
 from sandbox.draw import draw, pick
 from sandbox.models import QbCompany, QbEvent, QbLedgerEntry, QbLink, QbObject
-from sandbox.quickbooks import documents, faults
+from sandbox.quickbooks import faults
 from sandbox.quickbooks.controls import EventFault, QuickBooksControls
 from sandbox.quickbooks.entities import KINDS, Kind
 from sandbox.quickbooks.forms import ZERO, Desk, Document, object_number
+from shared import decimal_json
 
 FIRST_ID = 1
 
@@ -51,7 +52,7 @@ class Store:
             today=self.local_now.date(),
             tax_percent=Decimal(self.company.tax_percent) if percent else None,
             closed_until=date.fromisoformat(closed) if closed else None,
-            term=documents.read(term.body) if term else None,
+            term=decimal_json.read(term.body) if term else None,
             closed_code=self.controls.shapes.closed_books_code,
         )
 
@@ -109,7 +110,7 @@ class Store:
             "CreateTime": self.local(row.created_at),
             "LastUpdatedTime": self.local(row.updated_at),
         }
-        return {**head, **documents.read(row.body), "MetaData": meta}
+        return {**head, **decimal_json.read(row.body), "MetaData": meta}
 
     def tombstone(self, row: QbObject) -> Document:
         meta = {"LastUpdatedTime": self.local(row.updated_at)}
@@ -199,7 +200,7 @@ class Store:
         )
         balance = ZERO
         for row in rows:
-            body = documents.read(row.body)
+            body = decimal_json.read(row.body)
             balance += Decimal(body.get("Balance", 0)) if row.kind == "Invoice" else ZERO
             balance -= Decimal(body.get("UnappliedAmt", 0)) if row.kind == "Payment" else ZERO
             balance -= Decimal(body.get("RemainingCredit", 0)) if row.kind == "CreditMemo" else ZERO
@@ -299,7 +300,7 @@ def columns_of(kind: str, body: Document) -> dict[str, Any]:
     """The body as it is stored, and what is looked up by it."""
     name = body.get("DisplayName") if kind in ("Customer", "Vendor") else body.get("Name")
     return {
-        "body": documents.write(body),
+        "body": decimal_json.write(body),
         "is_active": body.get("Active", True) is not False,
         "name": str(name).lower() if name else None,
         "doc_number": body.get("DocNumber"),
