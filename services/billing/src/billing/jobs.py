@@ -24,5 +24,5 @@ JOBS = (
     Job("matching", MatchProcess, timedelta(seconds=1), wake_on=MATCH_CHANNEL),
     Job("expiry", ExpiryProcess, timedelta(seconds=10)),
     Job("overdue", OverdueProcess, timedelta(seconds=10)),
-    Job("differences", DifferenceProcess, timedelta(seconds=30), wake_on=SYNC_CHANNEL),
+    Job("differences", DifferenceProcess, timedelta(seconds=5), wake_on=SYNC_CHANNEL),
 )

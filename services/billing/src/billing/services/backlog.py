@@ -9,7 +9,7 @@ from sqlalchemy import exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.models import Connection, Customer, Notice, Push, SyncMark
-from billing.services.marks import CDC, COMPANY, PULLS, READABLE
+from billing.services.marks import CDC, COMPANY, DIFFERENCES, PULLS, READABLE
 from billing.states import ConnectionStatus, PushState
 
 
@@ -33,6 +33,7 @@ class BillingBacklog(Backlog):
             return {
                 "pulls": await _count(session, due.where(SyncMark.name.in_((*PULLS, COMPANY)))),
                 "changes": await _count(session, due.where(SyncMark.name == CDC)),
+                "comparisons": await _count(session, due.where(SyncMark.name == DIFFERENCES)),
                 "pushes": await _count(session, select(func.count()).where(Push.state == PushState.PENDING, writable)),
                 "notices": await _count(session, select(func.count()).where(Notice.processed_at.is_(None), told)),
                 "customers_to_match": await _count(session, unmatched),

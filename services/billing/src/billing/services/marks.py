@@ -19,7 +19,8 @@ LEASE = timedelta(minutes=5)
 """Of whoever reads; a worker that died gives its mark back after this. Security time."""
 
 _ADD = text(
-    "INSERT INTO sync_mark (realm_id, name, position, due_at, reached_at) SELECT :realm, name, 1, :due, :due"
+    "INSERT INTO sync_mark (realm_id, name, position, due_at, reached_at)"
+    " SELECT :realm, name, 1, CAST(:due AS timestamptz), CAST(:due AS timestamptz)"
     " FROM unnest(CAST(:names AS text[])) AS n(name) ON CONFLICT DO NOTHING"
 )
 
@@ -39,12 +40,14 @@ class MarkService:
 
     async def begin(self, realm_id: str) -> None:
         """At a consent: what was never read is pulled, and what was is brought up to date at once."""
-        await self._add(realm_id, (COMPANY, *PULLS, CDC, NOTICES), self._uow.now)
+        await self._add(realm_id, (COMPANY, *PULLS, CDC), self._uow.now)
+        # Whether notices wait is asked of the notices.
+        await self._add(realm_id, (NOTICES,), None)
         await self._add(realm_id, (DIFFERENCES,), self._uow.now + timedelta(days=1))
         for name in (COMPANY, CDC):
             await self.due(realm_id, name)
 
-    async def _add(self, realm_id: str, names: tuple[str, ...], due: datetime) -> None:
+    async def _add(self, realm_id: str, names: tuple[str, ...], due: datetime | None) -> None:
         await self._uow.session.execute(_ADD, {"realm": realm_id, "names": list(names), "due": due})
 
     async def due(self, realm_id: str, name: str) -> None:
