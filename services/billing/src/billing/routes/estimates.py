@@ -33,7 +33,7 @@ from billing.models import Customer, Estimate
 from billing.public_links import PublicLinks
 from billing.queries import items_by_qb_id
 from billing.routes.forms import CustomerRef, LineOut, Lines, WriteOut
-from billing.routes.schemas import Body, Email, MoneyOut, Name, Text, money, person_of
+from billing.routes.schemas import Body, DueDay, Email, MoneyOut, Name, Text, money, person_of
 from billing.services.documents import DocumentService
 from billing.services.estimates import EstimateChanges, EstimateService, NewEstimate
 from billing.services.intents import IntentService
@@ -56,7 +56,7 @@ class EstimateIn(Body):
     job_id: UUID | None = None
     email: Email | None = None
     memo: Text | None = None
-    expires_on: date | None = None
+    expires_on: DueDay | None = None
 
     def to_service(self) -> NewEstimate:
         given = self.model_dump(exclude={"lines"})
@@ -70,7 +70,7 @@ class EstimatePatch(Body):
     job_id: UUID | None = None
     email: Email | None = None
     memo: Text | None = None
-    expires_on: date | None = None
+    expires_on: DueDay | None = None
 
     def to_service(self) -> EstimateChanges:
         columns = self.model_dump(exclude={"lines"}, exclude_unset=True)

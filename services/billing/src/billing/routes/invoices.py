@@ -1,12 +1,11 @@
 """Invoices: of accepted estimates, whole or in parts; sending, voiding, printing."""
 
 from datetime import date
-from decimal import Decimal
 from typing import Annotated, Any, Self
 from uuid import UUID
 
 from fastapi import Depends, Query, Request, Response
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, model_validator
 from shared.auth import Principal
 from shared.database import UnitOfWork
 from shared.errors import InvalidTransition, NotFound, ProviderError
@@ -32,7 +31,7 @@ from billing.models import Connection, Customer, Invoice
 from billing.queries import items_by_qb_id
 from billing.routes.estimates import PDF, SendIn
 from billing.routes.forms import CustomerRef, LineOut, WriteOut
-from billing.routes.schemas import Body, Email, MoneyOut, Plain, money, person_of
+from billing.routes.schemas import Body, DueDay, Email, MoneyOut, Plain, Share, money, person_of
 from billing.services.documents import DocumentService
 from billing.services.intents import IntentService
 from billing.services.invoices import InvoiceService, NewInvoice
@@ -44,8 +43,6 @@ router = ApiRouter(prefix="/api/v1/invoices", tags=["invoices"])
 Reader = Annotated[Principal, can("invoices:read")]
 Writer = Annotated[Principal, can("invoices:write")]
 
-Share = Annotated[Decimal, Field(gt=0, le=1, max_digits=7, decimal_places=6)]
-
 
 class InvoiceIn(Body):
     """`full`: the estimate's own lines, once. `deposit` and `progress`: a `share` (0.3 is 30 %) of each line.
@@ -56,7 +53,7 @@ class InvoiceIn(Body):
     estimate_id: UUID
     part: InvoicePart = InvoicePart.FULL
     share: Share | None = None
-    due_on: date | None = None
+    due_on: DueDay | None = None
     term_id: UUID | None = None
     email: Email | None = None
 

@@ -21,7 +21,8 @@ from billing.states import EstimateStatus
 router = ApiRouter(tags=["public"])
 
 Token = Annotated[str, Path(max_length=100)]
-MAX_BODY = 8192
+MAX_BODY = 16_384
+"""A name and a note of the longest, each character in twelve as a form writes it."""
 _ANSWER = {
     "type": "object",
     "required": ["name"],

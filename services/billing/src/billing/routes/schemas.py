@@ -1,11 +1,13 @@
 """What the HTTP interface takes and gives, of every resource."""
 
+import re
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints
 from shared.auth import Principal
+from shared.http import Day
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
@@ -14,9 +16,27 @@ Email = Annotated[
 ]
 Plain = Annotated[Decimal, PlainSerializer(lambda value: format(value.normalize(), "f"), return_type=str)]
 """A decimal as text, without zeros that say nothing."""
-Quantity = Annotated[Decimal, Field(gt=0, le=1_000_000, max_digits=14, decimal_places=7)]
-UnitPrice = Annotated[Decimal, Field(ge=0, le=10_000_000, max_digits=15, decimal_places=7)]
-Day = date
+
+
+def _plainly_written(value: object) -> object:
+    """Python reads `1_000`, `1E+3` and the digits of every script too; here they are slips, as nobody means them."""
+    if isinstance(value, str) and not re.fullmatch(r"[+-]?[0-9]*\.?[0-9]*", value):
+        raise ValueError("write the number plainly, such as 1234.5")
+    return value
+
+
+def _near(day: date) -> date:
+    """Nobody means a day centuries away, and not every calendar knows it."""
+    if not 2000 <= day.year < 2200:
+        raise ValueError("a day between the years 2000 and 2200")
+    return day
+
+
+_PLAINLY = BeforeValidator(_plainly_written)
+Quantity = Annotated[Decimal, Field(gt=0, le=1_000_000, max_digits=14, decimal_places=7), _PLAINLY]
+UnitPrice = Annotated[Decimal, Field(ge=0, le=10_000_000, max_digits=15, decimal_places=7), _PLAINLY]
+Share = Annotated[Decimal, Field(gt=0, le=1, max_digits=7, decimal_places=6), _PLAINLY]
+DueDay = Annotated[Day, AfterValidator(_near)]
 
 
 class Body(BaseModel):
