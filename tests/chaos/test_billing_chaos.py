@@ -2,8 +2,10 @@
 
 import asyncio
 import signal
+from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 from harness import billing
 from harness.counts import count, time_limit
 from harness.figures import Figures
@@ -18,10 +20,16 @@ UNANSWERED = "SELECT 1 FROM qb_event WHERE attempts > 0 AND delivered_at IS NULL
 AT = ("push.before_request", "push.after_answer", "push.before_settle")
 
 
+@pytest_asyncio.fixture(loop_scope="session", autouse=True)
+async def connected(system: System) -> AsyncIterator[None]:
+    """QuickBooks, for one test: what it has to do hourly would slow the days of all others."""
+    async with billing.connected(system):
+        yield
+
+
 @pytest.mark.parametrize("forgets", [False, True], ids=["remembers", "forgets"])
 async def test_a_write_whose_answer_never_comes_is_one_invoice(system: System, figures: Figures, forgets: bool) -> None:
     """Rows 58 and 59: QuickBooks commits and then hangs, drops the connection, or says 500."""
-    await billing.connect(system)
     faults = ["timeout_after_commit", "reset_after_commit", "error_after_commit", "truncated_after_commit"]
     for n in range(count(2, 40)):
         made = await billing.accepted_estimate(system, *system.phones(1))
@@ -40,7 +48,6 @@ async def test_a_write_whose_answer_never_comes_is_one_invoice(system: System, f
 
 async def test_a_worker_that_dies_while_writing_leaves_one_invoice(system: System, figures: Figures) -> None:
     """Row 58: SIGKILL before the request, after the answer, before it is settled; QuickBooks forgets request ids."""
-    await billing.connect(system)
     for n in range(count(3, 60)):
         made = await billing.accepted_estimate(system, *system.phones(1))
         await system.settle()
@@ -56,7 +63,6 @@ async def test_a_worker_that_dies_while_writing_leaves_one_invoice(system: Syste
 
 async def test_workers_that_find_the_token_expired_refresh_it_once(system: System, figures: Figures) -> None:
     """Row 60: whoever came second would be refused, and cost the first its tokens too."""
-    await billing.connect(system)
     await billing.turn(system, tokens={"rotation_seconds": 0, "after_rotation": "revoke_all"})
     async with extra_workers(system, 2, service="billing"):
         for _ in range(count(2, 20)):
@@ -76,7 +82,6 @@ async def test_a_worker_that_dies_with_new_tokens_in_hand_loses_nothing_but_them
     system: System, figures: Figures
 ) -> None:
     """Row 61: between Intuit's answer and our commit. The old token is tried; where it is dead, a person reconnects."""
-    await billing.connect(system)
     for n in range(count(2, 20)):
         is_dead = bool(n % 2)
         made = await billing.accepted_estimate(system, *system.phones(1))
@@ -102,7 +107,6 @@ async def _needs_reconnect(system: System) -> bool:
 
 async def test_webhooks_that_were_not_answered_or_never_came_are_made_up_for(system: System, figures: Figures) -> None:
     """Row 62: a receiver that stands still for longer than three seconds blocks the later ones; some are lost."""
-    await billing.connect(system)
     for n in range(count(2, 20)):
         made = await billing.accepted_estimate(system, *system.phones(1))
         invoice = await billing.invoice(system, made)
@@ -131,7 +135,6 @@ async def test_webhooks_that_were_not_answered_or_never_came_are_made_up_for(sys
 
 async def test_edits_and_merges_in_quickbooks_are_never_overwritten(system: System, figures: Figures) -> None:
     """Row 63: a customer merged there, a payment voided there, while our own writes are under way."""
-    await billing.connect(system)
     for _ in range(count(1, 20)):
         first, second = system.phones(2)
         made = await billing.accepted_estimate(system, first)

@@ -10,7 +10,11 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), time_limit()]
 
 
 async def test_a_payment_is_found_by_the_text_that_earned_it_and_a_void_takes_it_back(system: System) -> None:
-    await billing.connect(system)
+    async with billing.connected(system):
+        await from_text_to_payment(system)
+
+
+async def from_text_to_payment(system: System) -> None:
     job = await import_households(system, rows=12, seed=31)
     campaign = await campaigns.draft(system, job["list_id"])
     await campaigns.launch(system, campaign)

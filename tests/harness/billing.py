@@ -1,5 +1,7 @@
 """QuickBooks connected, estimates and invoices made, and what people do in QuickBooks: through the public API."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -19,6 +21,15 @@ async def connect(system: System) -> None:
     begun = await system.post("/api/v1/quickbooks/connect")
     await system.post("/api/v1/quickbooks/callback", brought_back(await system.sandbox.get(begun["authorize_url"])))
     await system.settle()
+
+
+@asynccontextmanager
+async def connected(system: System) -> AsyncIterator[None]:
+    """QuickBooks is connected within the block; disconnected after it, at rest."""
+    await connect(system)
+    yield
+    await system.settle()
+    await system.post("/api/v1/quickbooks/disconnect")
 
 
 def brought_back(redirect: httpx.Response) -> dict[str, str]:
