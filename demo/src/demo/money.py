@@ -233,6 +233,9 @@ class Money:
         for number, one in enumerate(late):
             self._pays(one, number)
         self._pace.settle()
+        # What no webhook told, the hourly reading of changes finds.
+        self._pace.move_to(self._pace.now + timedelta(hours=2))
+        self._pace.settle()
         self._screen.say(f"{len(paid) + len(late) + 1} payments, {len(late)} of them 20 days later.")
         owed = self._api.get("/api/v1/receivables")["totals"].get("USD", {})
         self._screen.say(f"Still owed: {_dollars(owed.get('total', 0))} dollars on {owed.get('invoices', 0)} invoices.")

@@ -37,6 +37,22 @@ FAULTS = {
 }
 
 
+QUICKBOOKS_FAULTS = {
+    "calls": {
+        "shares": {
+            "expired_token": 0.02,
+            "application_error": 0.02,
+            "unavailable_html": 0.02,
+            "reset_before_commit": 0.02,
+            "error_after_commit": 0.03,
+            "reset_after_commit": 0.03,
+            "truncated_after_commit": 0.03,
+        },
+    },
+    "events": {"shares": {"missing": 0.1, "duplicate": 0.1, "reordered": 0.1}},
+}
+
+
 class Provider:
     """The control endpoints, which nobody but tests and demos has, and the provider's own list of messages."""
 
@@ -58,6 +74,7 @@ class Provider:
                     "recipients": dict.fromkeys(landlines, LANDLINE),
                 },
                 "faults": {**FAULTS, "seed": seed} if with_faults else {},
+                "quickbooks": _seeded(QUICKBOOKS_FAULTS, seed) if with_faults else {},
             },
         )
         return before
@@ -111,3 +128,7 @@ class Provider:
 
 def _instant(text: str) -> datetime:
     return datetime.fromisoformat(text)
+
+
+def _seeded(faults: dict[str, dict[str, Any]], seed: int) -> dict[str, dict[str, Any]]:
+    return {part: {**chosen, "seed": seed} for part, chosen in faults.items()}
