@@ -3,16 +3,19 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
 import svcs
 from billing.jobs import JOBS
+from billing.models import Base
 from billing.services.people import PeopleService
 from billing.spec import SPEC
 from shared.database import Begin
 from shared.events.contacts import ContactChanged, PropertyChanged
+from sqlalchemy import inspect, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from contract.boundaries import CONTROL_KEY, PROVIDER_KEY, Boundary
 
@@ -20,6 +23,7 @@ PERSON = "9a3c8f50-0000-7000-8000-000000000001"
 """Who consents: a consent is brought back by whoever began it."""
 CALLBACK = "http://localhost:9/callback"
 SETTLE_SECONDS = 30
+Row = TypeVar("Row", bound=Base)
 
 
 class Desk:
@@ -75,6 +79,21 @@ class Desk:
             return total
 
         return asyncio.run(self._within(run))
+
+    def rows(self, model: type[Row], *conditions: Any) -> list[Row]:
+        """What billing keeps, in the order of its keys."""
+        found: list[Row] = []
+
+        async def look(container: svcs.Container) -> int:
+            async with (await container.aget(Begin))() as tx:
+                session = await tx.aget(AsyncSession)
+                found.extend(
+                    await session.scalars(select(model).where(*conditions).order_by(*inspect(model).primary_key))
+                )
+            return 0
+
+        asyncio.run(self._within(look))
+        return found
 
     def settle(self) -> None:
         """Until QuickBooks has told of all that changed, and nothing is left to do about it."""

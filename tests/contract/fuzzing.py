@@ -7,6 +7,7 @@ from typing import Any
 
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
 from schemathesis import Case
 from schemathesis.checks import CheckContext, not_a_server_error
 from schemathesis.config import SchemathesisConfig
@@ -31,6 +32,12 @@ FUZZED = settings(
     suppress_health_check=list(HealthCheck),
 )
 SCENARIOS = settings(FUZZED, stateful_step_count=SCENARIO_STEPS, phases=(Phase.generate,))
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=8,
+)
 
 CONFIG = {
     "generation": {"deterministic": True, "with-security-parameters": False, "max-examples": EXAMPLES},

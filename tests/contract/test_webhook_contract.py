@@ -11,13 +11,8 @@ from sandbox.signing import dated_headers, legacy_headers, spoil
 from shared.clock import wall_now
 
 from contract.boundaries import DATED_KEY, LEGACY_KEY, Boundary
-from contract.fuzzing import FUZZED
+from contract.fuzzing import FUZZED, JSON
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
-    max_leaves=8,
-)
 EVENT = st.fixed_dictionaries(
     {"id": st.text(max_size=40), "type": st.sampled_from(["message.received", "message.delivered", "call.completed"])},
     optional={"data": JSON, "object": JSON, "createdAt": JSON, "apiVersion": JSON},

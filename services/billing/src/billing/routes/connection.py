@@ -162,7 +162,7 @@ async def _shown(health: Health, uow: UnitOfWork) -> ConnectionOut:
 
 
 def _expiry_advice(expires_at: datetime | None) -> str | None:
-    """Intuit's own notices come 30 and 7 days before; every refresh moves the day on, so this means that none worked."""
+    """Intuit tells people 30 days before. Every refresh moves the day on: none has worked for long."""
     days = (expires_at - wall_now()).days if expires_at else WARN_DAYS
     if days >= WARN_DAYS:
         return None
