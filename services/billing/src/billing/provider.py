@@ -1,10 +1,10 @@
 """What billing knows of QuickBooks: its objects as plain values, its refusals by meaning."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Protocol
 
 from shared.errors import Conflict, ProviderRejected
 
@@ -260,7 +260,3 @@ class OpenBooks(Protocol):
     """The books of a company."""
 
     def __call__(self, realm_id: str) -> Books: ...
-
-
-Document = dict[str, Any]
-Pages = AsyncIterator[list[Seen]]
