@@ -20,7 +20,7 @@ from shared.clock import wall_now
 from shared.database import Begin, UnitOfWork
 from shared.errors import ProviderError, ProviderOutcomeUnknown, ProviderUnavailable
 from shared.failpoints import failpoint
-from sqlalchemy import exists, func, or_, select
+from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import aliased
 
 from billing import documents
@@ -169,10 +169,6 @@ class PushService:
     async def _held(self, push_id: UUID, attempt: int) -> Push | None:
         push = await self._uow.session.get(Push, push_id, with_for_update=True, populate_existing=True)
         return push if push and push.state is PushState.PENDING and push.attempts == attempt else None
-
-    async def counts(self) -> dict[str, int]:
-        rows = await self._uow.session.execute(select(Push.state, func.count()).group_by(Push.state))
-        return {state.value: count for state, count in rows}
 
 
 class PushProcess:
