@@ -51,7 +51,8 @@ class NoticeService:
             ({**change, "received_at": now, "attempts": 0} for change in changes), key=lambda r: r["event_id"]
         )
         if rows:
-            await self._uow.session.execute(insert(Notice).values(rows).on_conflict_do_nothing())
+            # Row by row: one statement has room for fewer than a delivery may bring.
+            await self._uow.session.execute(insert(Notice).on_conflict_do_nothing(), rows)
             self._uow.wake(NOTICE_CHANNEL)
 
     async def pending(self, realm_id: str) -> list[Notice]:

@@ -37,6 +37,14 @@ class Change:
     occurred_at: datetime
     gone_id: str | None = None
 
+    def __post_init__(self) -> None:
+        """Raises ValueError for what no column would hold."""
+        names = (self.event_id, self.realm_id, self.qb_id, self.operation, self.gone_id or "")
+        if any(len(name) > _MOST_ID or "\0" in name for name in names):
+            raise ValueError("an id that QuickBooks does not give")
+        if not 2000 <= self.occurred_at.year < 2200:
+            raise ValueError("an instant that is none")
+
 
 def check_signature(body: bytes, signature: str | None, verifier_token: str) -> None:
     """Raises UnsignedDelivery. The signature is over the raw bytes; an empty key signs nothing."""
