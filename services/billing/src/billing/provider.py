@@ -74,6 +74,13 @@ class Seen:
 
 
 @dataclass(frozen=True)
+class Garbled(Seen):
+    """One of several that were read, and cannot be understood: the others are taken over without it."""
+
+    error: str = ""
+
+
+@dataclass(frozen=True)
 class CustomerSeen(Seen):
     display_name: str = ""
     given_name: str | None = None

@@ -17,6 +17,7 @@ from billing.provider import (
     CreditMemoSeen,
     CustomerSeen,
     EstimateSeen,
+    Garbled,
     InvoiceSeen,
     NotConnected,
     PaymentSeen,
@@ -90,6 +91,9 @@ class DifferenceService:
         lines: list[Line] = []
         for one in seen:
             row = rows.get(one.id)
+            if isinstance(one, Garbled):
+                lines.append(_line(entity, one.id, None, "cannot be read", None, one.error))
+                continue
             if row is None:
                 lines.append(_line(entity, one.id, getattr(one, "number", None), "missing here", None, "there"))
                 continue

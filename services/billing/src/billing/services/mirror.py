@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -31,6 +31,7 @@ from billing.provider import (
     CustomerSeen,
     EstimateSeen,
     FormSeen,
+    Garbled,
     InvoiceSeen,
     ItemSeen,
     PaymentSeen,
@@ -63,6 +64,7 @@ _MODELS: dict[str, type[Any]] = {
     "Payment": Payment,
     "RefundReceipt": Payment,
 }
+_OF_CUSTOMERS = ("Estimate", "Invoice", "CreditMemo", "Payment", "RefundReceipt")
 R = TypeVar("R", Customer, Item, Term, Estimate, Invoice, CreditMemo, Payment)
 
 
@@ -74,8 +76,9 @@ def references_of(entity: str, seen: Iterable[Seen]) -> References:
             continue
         if isinstance(one, FormSeen | PaymentSeen | RefundSeen):
             found["Customer"] |= {one.customer} - {NOBODY}
-        if isinstance(one, InvoiceSeen) and one.estimate:
-            found["Estimate"].add(one.estimate)
+        if isinstance(one, InvoiceSeen):
+            found["Estimate"] |= {one.estimate} if one.estimate else set()
+            found["Term"] |= {one.term} if one.term else set()
         if isinstance(one, PaymentSeen):
             for share in one.shares:
                 found[share.kind].add(share.id)
@@ -84,7 +87,7 @@ def references_of(entity: str, seen: Iterable[Seen]) -> References:
 
 def is_newer(seen: Seen, sync_token: int, updated_at: str) -> bool:
     """Whether a state that was read may replace the one we have. The same state, read again, may: a balance moves
-    without its SyncToken.
+    without its SyncToken. Nothing replaces what was deleted: nobody brings that back, but a reader may be late.
     """
     return seen.is_deleted or (seen.sync_token, seen.updated_at) >= (sync_token, updated_at)
 
@@ -118,7 +121,8 @@ class MirrorService:
         Whatever it names has to be mirrored already; what cannot be had stands as an inactive stub. Returns the ids of
         invoices whose balance may be another now: read them again.
         """
-        ordered = sorted({one.id: one for one in seen}.values(), key=lambda one: one.id)
+        readable = {one.id: one for one in seen if not isinstance(one, Garbled)}
+        ordered = sorted(readable.values(), key=lambda one: one.id)
         if entity in ("Payment", "RefundReceipt"):
             kind = PaymentKind.PAYMENT if entity == "Payment" else PaymentKind.REFUND
             customers = await self._customers(realm_id, ordered)
@@ -147,17 +151,16 @@ class MirrorService:
         gone.merged_into_id, gone.is_active = kept.id, False
         gone.touch()
         self._announcer.move_link(gone, kept)
-        return {
-            entity: set(ids)
-            for entity in ("Estimate", "Invoice", "CreditMemo", "Payment")
-            if (ids := await self._ids_of_customer(_MODELS[entity], gone.id))
-        }
+        found = {entity: await self._ids_of_customer(entity, gone.id) for entity in _OF_CUSTOMERS}
+        return {entity: ids for entity, ids in found.items() if ids}
 
-    async def _ids_of_customer(self, model: type[Any], customer_id: UUID) -> list[str]:
-        found = await self._uow.session.scalars(
-            select(model.qb_id).where(model.customer_id == customer_id, model.qb_id.is_not(None))
-        )
-        return list(found)
+    async def _ids_of_customer(self, entity: str, customer_id: UUID) -> set[str]:
+        model = _MODELS[entity]
+        statement = select(model.qb_id).where(model.customer_id == customer_id, model.qb_id.is_not(None))
+        if model is Payment:
+            kind = PaymentKind.PAYMENT if entity == "Payment" else PaymentKind.REFUND
+            statement = statement.where(Payment.kind == kind)
+        return set(await self._uow.session.scalars(statement))
 
     async def _lock(self, model: type[R], realm_id: str, ids: Sequence[str]) -> dict[str, R]:
         rows = await self._uow.session.scalars(
@@ -188,7 +191,7 @@ class MirrorService:
         for one in seen:
             row = rows.get(one.id)
             if not isinstance(one, CustomerSeen):
-                if row is not None:
+                if row is not None and row.is_active:
                     row.is_active = False
                     row.touch()
                 continue
@@ -295,7 +298,7 @@ class MirrorService:
             if row is None:
                 row = Estimate(status=EstimateStatus.OPEN, status_at=self._uow.now)
                 self._begin_form(row, realm_id)
-            elif not is_newer(one, row.sync_token, row.qb_updated_at):
+            elif row.is_deleted or not is_newer(one, row.sync_token, row.qb_updated_at):
                 continue
             before = self._announcer.standing_of_estimate(row)
             self._fill_form(row, one, customers[one.customer])
@@ -314,10 +317,12 @@ class MirrorService:
             row.answered_by = seen.accepted_by or row.answered_by
 
     async def _being_marked(self, ids: Sequence[UUID]) -> set[UUID]:
-        """Estimates whose answer is on its way to QuickBooks: what it says of them there is older."""
+        """Estimates whose answer is still to be written into QuickBooks: what it says of them there is older."""
         found = await self._uow.session.scalars(
             select(Push.target_id).where(
-                Push.target_id.in_(ids), Push.kind == PushKind.MARK_ESTIMATE, Push.state == PushState.PENDING
+                Push.target_id.in_(ids),
+                Push.kind == PushKind.MARK_ESTIMATE,
+                Push.state.in_((PushState.PENDING, PushState.FAILED)),
             )
         )
         return set(found)
@@ -327,7 +332,8 @@ class MirrorService:
         rows = await self._forms(Invoice, seen, rows)
         links = await self._ids(realm_id, Estimate, (one.estimate for one in seen if isinstance(one, InvoiceSeen)))
         terms = await self._ids(realm_id, Term, (one.term for one in seen if isinstance(one, InvoiceSeen)))
-        today = company_day(self._uow.now, await self._zone(realm_id))
+        zone = await self._zone(realm_id)
+        paid: list[UUID] = []
         for one in seen:
             row = rows.get(one.id)
             if not isinstance(one, InvoiceSeen):
@@ -340,7 +346,7 @@ class MirrorService:
             if row is None:
                 row = Invoice(is_voided=False)
                 self._begin_form(row, realm_id)
-            elif not is_newer(one, row.sync_token, row.qb_updated_at):
+            elif row.is_deleted or not is_newer(one, row.sync_token, row.qb_updated_at):
                 continue
             before = self._announcer.standing_of_invoice(row)
             is_first = row.qb_id is None and row.source is Source.QUICKBOOKS
@@ -348,19 +354,22 @@ class MirrorService:
             row.balance_cents, row.due_on, row.is_voided = one.balance_cents, one.due_on, one.is_voided
             row.term_id = terms.get(one.term or "")
             row.estimate_id = row.estimate_id or links.get(one.estimate or "")
-            self._settle(row, one, is_first=is_first, today=today)
+            self._settle(row, one, is_first=is_first, zone=zone)
+            if row.paid_at and not before.paid_at:
+                paid.append(row.id)
             self._announcer.invoice_moved(row, before, customers[one.customer])
+        await self._payments.date_invoices(paid)
 
-    def _settle(self, row: Invoice, seen: InvoiceSeen, *, is_first: bool, today: date) -> None:
+    def _settle(self, row: Invoice, seen: InvoiceSeen, *, is_first: bool, zone: str) -> None:
         is_paid = row.total_cents > 0 and row.balance_cents <= 0 and not row.is_voided
         if not is_paid:
             row.paid_at = row.paid_on = None
-            if row.due_on is None or row.due_on >= today:
+            if row.due_on is None or row.due_on >= company_day(self._uow.now, zone):
                 row.overdue_at = None
         elif row.paid_at is None:
             # Of one that was paid before we first saw it, the last change is the best that is known.
             row.paid_at = datetime.fromisoformat(seen.updated_at) if is_first and seen.updated_at else self._uow.now
-            row.paid_on = row.paid_at.date()
+            row.paid_on = company_day(row.paid_at, zone)
 
     async def _store_credit_memos(self, realm_id: str, seen: Sequence[Seen], rows: dict[str, CreditMemo]) -> None:
         customers = await self._customers(realm_id, seen)
@@ -374,7 +383,7 @@ class MirrorService:
             if row is None:
                 row = CreditMemo()
                 self._begin_form(row, realm_id)
-            elif not is_newer(one, row.sync_token, row.qb_updated_at):
+            elif row.is_deleted or not is_newer(one, row.sync_token, row.qb_updated_at):
                 continue
             self._fill_form(row, one, customers[one.customer])
             row.remaining_cents = one.remaining_cents

@@ -138,13 +138,15 @@ class NoticeProcess:
 
     async def _mirror(self, realm_id: str, notices: Sequence[Notice]) -> None:
         for merge in (notice for notice in notices if notice.operation == "merged" and notice.gone_id):
-            await self._merge(realm_id, merge)
+            if merge.entity == "Customer":
+                await self._merge(realm_id, merge)
         if any(notice.entity == "Preferences" for notice in notices):
             async with self._begin() as tx:
                 await (await tx.aget(MarkService)).due(realm_id, COMPANY)
         found = {}
         for entity in ENTITIES:
-            ids = {notice.qb_id for notice in notices if notice.entity == entity}
+            told = [notice for notice in notices if notice.entity == entity]
+            ids = {one for notice in told for one in (notice.qb_id, notice.gone_id) if one}
             if ids:
                 found[entity] = await self._reader.read(realm_id, entity, ids)
         if found:

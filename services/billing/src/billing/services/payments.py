@@ -1,7 +1,7 @@
 """Payments and refunds, however they were entered: mirrored with what they went to."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
 from shared.database import UnitOfWork
@@ -44,7 +44,7 @@ class PaymentMirror:
         touched: set[UUID] = set()
         for one in seen:
             row = rows.get(one.id)
-            if row is not None and not one.is_deleted and not _is_newer(one, row):
+            if row is not None and not one.is_deleted and (row.is_deleted or not _is_newer(one, row)):
                 continue
             shares = _applications(one, invoices, memos)
             if row is None:
@@ -56,13 +56,18 @@ class PaymentMirror:
             touched |= {share.invoice_id for share in (*former.get(row.id, []), *shares) if share.invoice_id}
             await self._replace(row, former.get(row.id, []), shares)
         await self._uow.session.flush()
-        if touched:
-            await self._uow.session.execute(_PAID_ON, {"ids": list(touched)})
+        await self.date_invoices(touched)
         return set(
             await self._uow.session.scalars(
                 select(Invoice.qb_id).where(Invoice.id.in_(touched), Invoice.qb_id.is_not(None))
             )
         )
+
+    async def date_invoices(self, invoice_ids: Collection[UUID]) -> None:
+        """Those that are paid were paid on the day of their last payment, whichever of the two we read first."""
+        if invoice_ids:
+            await self._uow.session.flush()
+            await self._uow.session.execute(_PAID_ON, {"ids": list(invoice_ids)})
 
     def _begin(self, realm_id: str, kind: PaymentKind) -> Payment:
         row = Payment(

@@ -170,6 +170,7 @@ class ChangeProcess:
         while True:
             page = await books.page_changed(entity, since, position, PAGE)
             await self._reader.take(realm_id, {entity: page})
-            position += len(page)
             if len(page) < PAGE:
                 return
+            # Whatever changes meanwhile moves to the end, and all behind it up.
+            position += len(page) - OVERLAP

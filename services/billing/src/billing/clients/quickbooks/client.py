@@ -99,7 +99,7 @@ class QuickBooksClient:
         for response in document.get("CDCResponse") or ():
             for group in response.get("QueryResponse") or ():
                 for entity in entities:
-                    found.setdefault(entity, []).extend(payloads.seen(entity, one) for one in group.get(entity) or ())
+                    found.setdefault(entity, []).extend(payloads.listed(entity, group.get(entity) or ()))
         return found
 
     async def by_number(self, entity: str, number: str) -> list[Seen]:
@@ -210,7 +210,7 @@ class QuickBooksClient:
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         ordered = f" ORDERBY {order}" if order else ""
         answer = await self._ask(f"SELECT * FROM {entity}{where}{ordered} STARTPOSITION {start} MAXRESULTS {maximum}")
-        return [payloads.seen(entity, one) for one in answer.get(entity) or ()]
+        return payloads.listed(entity, answer.get(entity) or ())
 
     async def _ask(self, query: str) -> dict[str, Any]:
         document = await self.send(Call("query", "GET", "query", {"query": query}))

@@ -1,10 +1,11 @@
 """QuickBooks's documents read into plain values. Members that we do not know are passed over; numbers are decimals."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+import structlog
 from shared.errors import Invalid, ProviderOutcomeUnknown
 from shared.rules.money import to_cents
 from shared.rules.phones import parse_phone
@@ -17,6 +18,7 @@ from billing.provider import (
     CreditMemoSeen,
     CustomerSeen,
     EstimateSeen,
+    Garbled,
     InvoiceSeen,
     ItemSeen,
     PaymentSeen,
@@ -25,6 +27,8 @@ from billing.provider import (
     Share,
     TermSeen,
 )
+
+log = structlog.get_logger(__name__)
 
 Document = Mapping[str, Any]
 
@@ -45,6 +49,21 @@ def seen(entity: str, document: Document) -> Seen:
         return Seen(**head) if head["is_deleted"] else _READERS[entity](document, head)
     except (KeyError, TypeError, ValueError, ArithmeticError, Invalid) as error:
         raise Unreadable(f"{entity} {document.get('Id')}: {error!r}", operation=f"read {entity}") from error
+
+
+def listed(entity: str, documents: Iterable[Document]) -> list[Seen]:
+    """All of them, in their order; what cannot be read is Garbled. Raises Unreadable for one without an id."""
+    return [_seen_or_garbled(entity, document) for document in documents]
+
+
+def _seen_or_garbled(entity: str, document: Document) -> Seen:
+    try:
+        return seen(entity, document)
+    except Unreadable as error:
+        if not isinstance(document, dict) or not document.get("Id"):
+            raise
+        log.error("quickbooks.garbled", entity=entity, qb_id=str(document["Id"]), error=type(error.__cause__).__name__)
+        return Garbled(str(document["Id"]), -1, "", error=error.message)
 
 
 def _head(document: Document) -> dict[str, Any]:
