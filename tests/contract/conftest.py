@@ -132,6 +132,7 @@ def _sandbox(serve: Serve) -> AbstractContextManager[Boundary]:
         sandbox_key=CONTROL_KEY,
         openphone_api_key=PROVIDER_KEY,
         quickbooks_client_secret=PROVIDER_KEY,
+        quickbooks_verifier_token=VERIFIER_TOKEN,
         openphone_rate_limit=None,
         sandbox_delivery_timeout_seconds=1.0,
     )
@@ -146,14 +147,27 @@ def provider(serve: Serve) -> Iterator[Boundary]:
         yield boundary
 
 
-@pytest.fixture(scope="session")
-def quickbooks(serve: Serve) -> Iterator[Boundary]:
-    """The accounting provider of a sandbox of its own."""
+@contextmanager
+def _quickbooks(serve: Serve) -> Iterator[Boundary]:
     with _sandbox(serve) as boundary:
         # Clients that do not keep to the limits of themselves are to be seen to the end.
         unlimited = {"quickbooks": {"limits": {"per_second": None, "per_minute": None}}}
         controls = f"{boundary.url}/sandbox/v1/controls"
         httpx.patch(controls, json=unlimited, headers={"X-Sandbox-Key": CONTROL_KEY}).raise_for_status()
+        yield boundary
+
+
+@pytest.fixture(scope="session")
+def quickbooks(serve: Serve) -> Iterator[Boundary]:
+    """The accounting provider of a sandbox of its own."""
+    with _quickbooks(serve) as boundary:
+        yield boundary
+
+
+@pytest.fixture(scope="session")
+def turned_quickbooks(serve: Serve) -> Iterator[Boundary]:
+    """Another one, whose controls tests turn."""
+    with _quickbooks(serve) as boundary:
         yield boundary
 
 
@@ -210,9 +224,10 @@ def keep_books(serve: Serve, billing_settings: dict[str, Any], token_issuer: Tok
 
     @contextmanager
     def run(quickbooks: Boundary, realm_id: str) -> Iterator[tuple[Boundary, Desk]]:
+        desk = Desk(quickbooks, realm_id)
         with (
-            Desk(quickbooks, realm_id) as desk,
             serve("billing", seed=desk.settings.update, openphone_url=quickbooks.url, **billing_settings) as boundary,
+            desk.opened(),
         ):
             boundary.credentials = lambda: bearer(token_issuer, "billing", PERSON)
             yield boundary, desk
