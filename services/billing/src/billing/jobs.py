@@ -8,9 +8,9 @@ from billing.services.differences import DifferenceProcess
 from billing.services.estimates import ExpiryProcess
 from billing.services.intents import PUSH_CHANNEL
 from billing.services.invoices import OverdueProcess
-from billing.services.marks import SYNC_CHANNEL
+from billing.services.marks import NOTICE_CHANNEL, SYNC_CHANNEL
 from billing.services.matching import MatchProcess
-from billing.services.notices import NOTICE_CHANNEL, NoticeProcess
+from billing.services.notices import NoticeProcess
 from billing.services.people import MATCH_CHANNEL
 from billing.services.pulling import ChangeProcess, CompanyProcess, PullProcess
 from billing.services.pushing import PushProcess

@@ -88,15 +88,14 @@ def item_line(item: str, description: str, quantity: Decimal, unit_price: Decima
 
 
 def share_of(lines: Sequence[Line], cents: Sequence[int], prefix: str) -> list[Line]:
-    """A part of each line, as a progress invoice bills it: one unit at the price of the part."""
-    return [
-        replace(
-            line,
-            description=f"{prefix}{line.description}",
-            quantity=Decimal(1),
-            unit_price=Decimal(part).scaleb(-2),
-            amount_cents=part,
-        )
-        for line, part in zip(lines, cents, strict=True)
-        if part
-    ]
+    """A part of each line, as a progress invoice bills it: one unit at the price of the part, or that part of a
+    discount. Words without an amount are left out.
+    """
+    return [_part(line, part, prefix) for line, part in zip(lines, cents, strict=True) if part]
+
+
+def _part(line: Line, cents: int, prefix: str) -> Line:
+    part = replace(line, description=f"{prefix}{line.description}", amount_cents=cents, percent=None)
+    if line.kind is LineKind.ITEM:
+        return replace(part, quantity=Decimal(1), unit_price=Decimal(cents).scaleb(-2))
+    return part

@@ -28,16 +28,18 @@ class Totals:
 
 def compute_totals(lines: Sequence[Line], tax_percent: Decimal | None) -> Totals:
     """`tax_percent` such as Decimal("6.25"); None where the company charges no tax."""
-    items = [line for line in lines if line.kind is LineKind.ITEM]
-    gross = sum(line.amount_cents for line in items)
-    taxable = sum(line.amount_cents for line in items if line.is_taxable)
-    discount = sum(discount_cents(line, gross) for line in lines if line.kind is LineKind.DISCOUNT)
+    amounts = dict.fromkeys(LineKind, 0)
+    for line, cents in zip(lines, line_amounts(lines), strict=True):
+        amounts[line.kind] += cents
+    taxable = sum(line.amount_cents for line in lines if line.kind is LineKind.ITEM and line.is_taxable)
     tax = percentage_of(taxable, tax_percent) if tax_percent else 0
-    return Totals(gross - discount, taxable, tax)
+    return Totals(amounts[LineKind.ITEM] - amounts[LineKind.DISCOUNT], taxable, tax)
 
 
-def discount_cents(line: Line, gross_cents: int) -> int:
-    return line.amount_cents if line.percent is None else percentage_of(gross_cents, line.percent)
+def line_amounts(lines: Sequence[Line]) -> list[int]:
+    """Cents of each line; of a discount, what it takes off the whole."""
+    gross = sum(line.amount_cents for line in lines if line.kind is LineKind.ITEM)
+    return [line.amount_cents if line.percent is None else percentage_of(gross, line.percent) for line in lines]
 
 
 def split_by_share(amounts: Sequence[int], billed: Sequence[int], share: Decimal) -> list[int]:

@@ -11,7 +11,7 @@ from billing import documents
 from billing.allocation import money_shares
 from billing.lines import Line, LineKind, item_line, read_lines, share_of, store_lines
 from billing.models import Estimate, Invoice
-from billing.totals import compute_totals, split_by_share
+from billing.totals import compute_totals, line_amounts, split_by_share
 from hypothesis import example, given
 from hypothesis import strategies as st
 from sandbox.quickbooks.money import check_line
@@ -140,6 +140,17 @@ def test_the_lines_of_a_part_are_what_it_bills(lines: list[Line], share: Decimal
     assert sum(part.amount_cents for part in parts) == sum(cents)
     for line in written(parts):
         check_line(line)
+
+
+@given(some_lines, st.lists(shares_of_one, min_size=1, max_size=4))
+def test_parts_with_their_part_of_every_discount_add_up_to_the_whole(lines: list[Line], shares: list[Decimal]) -> None:
+    amounts = line_amounts(lines)
+    billed, subtotal = [0] * len(lines), 0
+    for share in [*shares, Decimal(1)]:
+        cents = split_by_share(amounts, billed, share)
+        subtotal += compute_totals(share_of(lines, cents, ""), None).subtotal
+        billed = [done + part for done, part in zip(billed, cents, strict=True)]
+    assert subtotal == compute_totals(lines, None).subtotal
 
 
 taken = st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 10**9)), max_size=6)

@@ -155,14 +155,17 @@ class Invoice(Base, Form):
             "uq_invoice_full",
             "estimate_id",
             unique=True,
-            postgresql_where=text("part = 'full' AND estimate_id IS NOT NULL AND NOT is_voided AND NOT is_deleted"),
+            # What somebody makes of it in QuickBooks is theirs, and has to be mirrored whatever it is.
+            postgresql_where=text(
+                "part = 'full' AND source = 'crm' AND estimate_id IS NOT NULL AND NOT is_voided AND NOT is_deleted"
+            ),
         ),
     )
 
     part: Mapped[InvoicePart] = mapped_column(str_enum(InvoicePart), default=InvoicePart.FULL)
     estimate_id: Mapped[UUID | None]
     shares: Mapped[list[Any]] = mapped_column(JSONB, default=list)
-    """Of a part: the cents that it bills of each item line of the estimate."""
+    """Of a part: the cents that it bills of each line of the estimate."""
     job_id: Mapped[UUID | None]
     balance_cents: Mapped[int] = mapped_column(BigInteger, default=0)
     due_on: Mapped[date | None]

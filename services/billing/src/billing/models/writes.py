@@ -37,6 +37,8 @@ class Push(Base, Identified):
     state: Mapped[PushState] = mapped_column(str_enum(PushState), default=PushState.PENDING)
     request_id: Mapped[UUID | None]
     body: Mapped[str | None]
+    was_unsent: Mapped[bool | None]
+    """Of an e-mail: whether none had been sent when this one was first tried."""
     attempts: Mapped[int] = mapped_column(default=0)
     clashes: Mapped[int] = mapped_column(default=0)
     """How often somebody else had changed the target meanwhile."""

@@ -33,7 +33,7 @@ from billing.models import Customer, Estimate
 from billing.public_links import PublicLinks
 from billing.queries import items_by_qb_id
 from billing.routes.forms import CustomerRef, LineOut, Lines, WriteOut
-from billing.routes.schemas import Body, DueDay, Email, MoneyOut, Name, Text, money, person_of
+from billing.routes.schemas import Body, DueDay, Email, Memo, MoneyOut, Name, Text, money, person_of
 from billing.services.documents import DocumentService
 from billing.services.estimates import EstimateChanges, EstimateService, NewEstimate
 from billing.services.intents import IntentService
@@ -55,7 +55,7 @@ class EstimateIn(Body):
     lines: Lines = []
     job_id: UUID | None = None
     email: Email | None = None
-    memo: Text | None = None
+    memo: Memo | None = None
     expires_on: DueDay | None = None
 
     def to_service(self) -> NewEstimate:
@@ -69,7 +69,7 @@ class EstimatePatch(Body):
     lines: Lines | None = None
     job_id: UUID | None = None
     email: Email | None = None
-    memo: Text | None = None
+    memo: Memo | None = None
     expires_on: DueDay | None = None
 
     def to_service(self) -> EstimateChanges:

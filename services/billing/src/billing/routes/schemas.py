@@ -10,6 +10,8 @@ from shared.auth import Principal
 from shared.http import Day
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
+Memo = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
+"""What the customer reads on a form: as much as QuickBooks takes."""
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Email = Annotated[
     str, StringConstraints(strip_whitespace=True, max_length=100, pattern=r"^[^@\s,;]+@[^@\s,;]+\.[^@\s,;]+$")

@@ -9,6 +9,7 @@ from sqlalchemy import exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.models import Connection, Customer, Notice, Push, SyncMark
+from billing.services.intents import is_held_back
 from billing.services.marks import CDC, COMPANY, DIFFERENCES, PULLS, READABLE
 from billing.states import ConnectionStatus, PushState
 
@@ -28,13 +29,14 @@ class BillingBacklog(Backlog):
             writable = exists().where(
                 Connection.realm_id == Push.realm_id, Connection.status == ConnectionStatus.CONNECTED
             )
+            to_be_written = Push.state == PushState.PENDING
             told = exists().where(Connection.realm_id == Notice.realm_id, Connection.status.in_(READABLE))
             unmatched = select(func.count()).where(Customer.needs_match)
             return {
                 "pulls": await _count(session, due.where(SyncMark.name.in_((*PULLS, COMPANY)))),
                 "changes": await _count(session, due.where(SyncMark.name == CDC)),
                 "comparisons": await _count(session, due.where(SyncMark.name == DIFFERENCES)),
-                "pushes": await _count(session, select(func.count()).where(Push.state == PushState.PENDING, writable)),
+                "pushes": await _count(session, select(func.count()).where(to_be_written, ~is_held_back(), writable)),
                 "notices": await _count(session, select(func.count()).where(Notice.processed_at.is_(None), told)),
                 "customers_to_match": await _count(session, unmatched),
             }

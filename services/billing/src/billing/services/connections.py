@@ -110,7 +110,7 @@ class ConnectionService:
     async def connect(self, realm_id: str, tokens: Tokens, *, person: str) -> Connection:
         """Tokens are there: a new company, or an old one whose links and books are all still here."""
         await self.check_company(realm_id)
-        connection = await self._uow.session.get(Connection, realm_id, with_for_update=True)
+        connection = await self._uow.session.get(Connection, realm_id, with_for_update=True, populate_existing=True)
         if connection is None:
             connection = Connection(
                 realm_id=realm_id,

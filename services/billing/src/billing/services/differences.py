@@ -8,7 +8,6 @@ from typing import Any
 import structlog
 from prometheus_client import Gauge
 from shared.database import Begin, UnitOfWork
-from shared.errors import ProviderError
 from shared.ids import uuid7
 from sqlalchemy import func, select
 
@@ -19,13 +18,12 @@ from billing.provider import (
     EstimateSeen,
     Garbled,
     InvoiceSeen,
-    NotConnected,
     PaymentSeen,
     RefundSeen,
     Seen,
 )
 from billing.services.marks import DIFFERENCES, MarkService
-from billing.services.pulling import PAGE, put_off
+from billing.services.pulling import PAGE, holding
 from billing.services.reading import Reader
 from billing.states import PaymentKind, PushState
 
@@ -195,19 +193,17 @@ class DifferenceProcess:
         if mark is None:
             return 0
         realm_id = mark.realm_id
-        try:
+        async with holding(self._begin, realm_id, DIFFERENCES) as held:
             compared, lines = await self._compare(realm_id)
-        except (ProviderError, NotConnected) as error:
-            await put_off(self._begin, realm_id, DIFFERENCES, error)
-            return 0
-        async with self._begin() as tx:
-            service = await tx.aget(DifferenceService)
-            lines += await service.waiting(realm_id)
-            await service.keep(realm_id, started_at, compared, lines)
-            await (await tx.aget(MarkService)).give_back(realm_id, DIFFERENCES, due_at=started_at + EVERY)
-        DIFFERING.set(len(lines))
-        log.info("differences.compared", realm_id=realm_id, lines=len(lines), **compared)
-        return 1
+            async with self._begin() as tx:
+                service = await tx.aget(DifferenceService)
+                lines += await service.waiting(realm_id)
+                await service.keep(realm_id, started_at, compared, lines)
+                await (await tx.aget(MarkService)).give_back(realm_id, DIFFERENCES, due_at=started_at + EVERY)
+            DIFFERING.set(len(lines))
+            log.info("differences.compared", realm_id=realm_id, lines=len(lines), **compared)
+            held.done = 1
+        return held.done
 
     async def _compare(self, realm_id: str) -> tuple[dict[str, int], list[Line]]:
         books, compared, lines = self._reader.books(realm_id), Counter[str](), list[Line]()

@@ -69,7 +69,7 @@ class EstimateService:
 
     async def get(self, estimate_id: UUID, *, lock: bool = False) -> Estimate:
         """Raises NotFound."""
-        found = await self._uow.session.get(Estimate, estimate_id, with_for_update=lock or None)
+        found = await self._uow.session.get(Estimate, estimate_id, with_for_update=lock or None, populate_existing=lock)
         if found is None:
             raise NotFound("There is no such estimate.")
         return found

@@ -1,5 +1,6 @@
 """What is to be written into QuickBooks: intents are queued with the change that they are about, and built when due."""
 
+import re
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -8,21 +9,25 @@ from shared.clock import wall_now
 from shared.database import UnitOfWork
 from shared.errors import AppError, InvalidTransition, NotFound
 from shared.ids import uuid7
-from sqlalchemy import or_, select, text, update
+from sqlalchemy import ColumnElement, and_, exists, or_, select, text, update
+from sqlalchemy.orm import aliased
 
 from billing import documents
 from billing.models import Connection, Customer, Estimate, Invoice, Notice, Push, Term
 from billing.models.books import Form
-from billing.services.notices import NOTICE_CHANNEL
+from billing.services.marks import NOTICE_CHANNEL
 from billing.settings import Settings
 from billing.settlement import company_day
-from billing.states import EstimateStatus, PushKind, PushState
+from billing.states import EstimateStatus, PushKind, PushState, Source
 
 PUSH_CHANNEL = "pushes"
 _NUMBER = text(
     "INSERT INTO number_series (prefix, next_number) VALUES (:prefix, 1002)"
     " ON CONFLICT (prefix) DO UPDATE SET next_number = number_series.next_number + 1 RETURNING next_number - 1"
 )
+_OWN_SUFFIX = re.compile(r" \([0-9a-f]{8}\)$")
+_BEYOND_ANSWERS = (EstimateStatus.CLOSED, EstimateStatus.DELETED)
+"""Invoiced or deleted meanwhile, which says more than an answer that is still to be written."""
 _ENTITIES: dict[PushKind, str] = {
     PushKind.CREATE_CUSTOMER: "Customer",
     PushKind.UPDATE_CUSTOMER: "Customer",
@@ -33,6 +38,20 @@ _ENTITIES: dict[PushKind, str] = {
     PushKind.SEND_INVOICE: "Invoice",
     PushKind.VOID_INVOICE: "Invoice",
 }
+
+
+def is_held_back() -> ColumnElement[bool]:
+    """Of a push: an older one of its target is not settled, or its customer or estimate is still to be written."""
+    other = aliased(Push)
+    estimate = select(Invoice.estimate_id).where(Invoice.id == Push.target_id).scalar_subquery()
+    return exists().where(
+        other.state.in_((PushState.PENDING, PushState.FAILED)),
+        or_(
+            and_(other.target_id == Push.target_id, other.seq < Push.seq),
+            and_(other.target_id == Push.after_id, other.kind == PushKind.CREATE_CUSTOMER),
+            and_(other.target_id == estimate, other.kind == PushKind.CREATE_ESTIMATE),
+        ),
+    )
 
 
 class NotReady(AppError):
@@ -108,6 +127,8 @@ class IntentService:
         None where it is done already; raises NotReady.
         """
         target = await self._target(push)
+        if isinstance(target, Estimate) and push.kind is PushKind.MARK_ESTIMATE and target.status in _BEYOND_ANSWERS:
+            return None
         is_create = push.kind in (PushKind.CREATE_CUSTOMER, PushKind.CREATE_ESTIMATE, PushKind.CREATE_INVOICE)
         if is_create and target.qb_id is not None:
             return None  # A webhook told of it before its answer came.
@@ -115,6 +136,7 @@ class IntentService:
             raise NotReady("It is not in QuickBooks, as writing it there failed before.", code="not_in_quickbooks")
         if push.request_id is None or push.body is None:
             push.request_id, push.body = uuid7(), documents.text(await self._document(push, target))
+            push.was_unsent = not isinstance(target, Customer) and target.sent_at is None
         return Intent(
             push_id=push.id,
             realm_id=push.realm_id,
@@ -125,7 +147,7 @@ class IntentService:
             request_id=push.request_id,
             body=push.body,
             argument=push.argument or "",
-            was_unsent=not isinstance(target, Customer) and target.sent_at is None,
+            was_unsent=bool(push.was_unsent),
         )
 
     async def _target(self, push: Push) -> Customer | Estimate | Invoice:
@@ -150,6 +172,8 @@ class IntentService:
             day = company_day(target.status_at, await self._zone(target.realm_id)).isoformat()
             return documents.marked_estimate(target, "Accepted" if accepted else "Rejected", target.answered_by, day)
         customer = await self._customer_of(target)
+        if isinstance(target, Invoice):
+            await self._check_not_invoiced(target)
         if isinstance(target, Estimate):
             return documents.estimate(target, customer)
         estimate = await self._completed_estimate(target)
@@ -162,13 +186,39 @@ class IntentService:
         customer = await self._uow.session.get_one(Customer, form.customer_id)
         while customer.merged_into_id is not None:
             customer = await self._uow.session.get_one(Customer, customer.merged_into_id)
-        if customer.qb_id is None or not customer.is_active:
+        if customer.qb_id is None:
+            raise NotReady(
+                f"The customer {customer.display_name} is not in QuickBooks, as writing it there was given up. Try"
+                " again: it is written first.",
+                code="customer_not_written",
+            )
+        if not customer.is_active:
             raise NotReady(
                 f"The customer {customer.display_name} was deleted or made inactive in QuickBooks. Make it active again"
                 " there, or choose another customer.",
                 code="customer_gone",
             )
         return customer.qb_id
+
+    async def _check_not_invoiced(self, invoice: Invoice) -> None:
+        """Raises NotReady where somebody has invoiced the estimate in QuickBooks meanwhile."""
+        theirs = await self._uow.session.scalar(
+            select(Invoice)
+            .where(
+                Invoice.estimate_id == invoice.estimate_id,
+                Invoice.id != invoice.id,
+                Invoice.source == Source.QUICKBOOKS,
+                ~Invoice.is_voided,
+                ~Invoice.is_deleted,
+            )
+            .limit(1)
+        )
+        if theirs is not None:
+            raise NotReady(
+                f"Somebody made invoice {theirs.number} of this estimate in QuickBooks. Give this one up, or void that"
+                " one and try again.",
+                code="invoiced_in_quickbooks",
+            )
 
     async def _completed_estimate(self, invoice: Invoice) -> str | None:
         """The estimate that QuickBooks is to close with this invoice: the one that nothing is left of."""
@@ -197,7 +247,7 @@ class IntentService:
         if twin is not None:
             await self._become(push, target, twin)
         else:
-            target.display_name = f"{target.display_name[:450].split(' (', 1)[0]} ({str(target.id)[-8:]})"
+            target.display_name = f"{_OWN_SUFFIX.sub('', target.display_name)[:450]} ({str(target.id)[-8:]})"
 
     async def _twin(self, ours: Customer) -> Customer | None:
         """The same person, entered in QuickBooks by somebody else. A name alone proves nothing."""
@@ -240,17 +290,60 @@ class IntentService:
         push.state, push.attempts, push.clashes = PushState.PENDING, 0, 0
         push.request_id = push.body = push.first_tried_at = push.next_try_at = push.settled_at = None
         push.error = push.error_code = None
+        target = await self._target(push)
+        if isinstance(target, Form) and target.qb_id is None:
+            # Another day, as the first one may be what was refused.
+            target.written_on = company_day(self._uow.now, await self._zone(target.realm_id))
+        await self._write_customer(push)
         self._uow.wake(PUSH_CHANNEL)
         return push
+
+    async def _write_customer(self, push: Push) -> None:
+        """Of a form whose customer was given up: that is written first after all."""
+        customer = await self._uow.session.get(Customer, push.after_id) if push.after_id else None
+        if customer is None or customer.qb_id is not None or customer.merged_into_id is not None:
+            return
+        if not await self.unsettled(customer.id):
+            self.queue(PushKind.CREATE_CUSTOMER, customer, by=push.created_by)
 
     async def drop(self, push_id: UUID) -> Push:
         """Give it up, and with it what waits behind it. Raises NotFound or InvalidTransition."""
         push = await self._failed(push_id)
         push.state, push.settled_at = PushState.DROPPED, self._uow.now
-        if push.kind is PushKind.UPDATE_CUSTOMER:
+        if push.kind in (PushKind.CREATE_ESTIMATE, PushKind.CREATE_INVOICE):
+            await self._give_up(push)
+        if push.kind in (PushKind.UPDATE_CUSTOMER, PushKind.MARK_ESTIMATE):
             await self._read_again(push)
         self._uow.wake(PUSH_CHANNEL)
         return push
+
+    async def _give_up(self, push: Push) -> None:
+        """A form that will not be written: an estimate is a draft again, an invoice never was, and the estimate can be
+        invoiced anew. What waited behind it is given up too.
+        """
+        target = await self._target(push)
+        for behind in await self.unsettled(target.id):
+            behind.state, behind.settled_at = PushState.DROPPED, self._uow.now
+        if target.qb_id is not None:
+            return
+        target.touch()
+        if isinstance(target, Invoice):
+            target.is_deleted, target.total_cents, target.balance_cents = True, 0, 0
+            target.subtotal_cents = target.tax_cents = 0
+        elif isinstance(target, Estimate):
+            target.status, target.status_at = EstimateStatus.DRAFT, self._uow.now
+            unwritten = await self._uow.session.scalars(
+                select(Push)
+                .join(Invoice, Invoice.id == Push.target_id)
+                .where(
+                    Invoice.estimate_id == target.id,
+                    Push.kind == PushKind.CREATE_INVOICE,
+                    Push.state.in_((PushState.PENDING, PushState.FAILED)),
+                )
+            )
+            for invoice in unwritten.all():
+                invoice.state, invoice.settled_at = PushState.DROPPED, self._uow.now
+                await self._give_up(invoice)
 
     async def _read_again(self, push: Push) -> None:
         """What we show of the target was never taken over there: show what it is there."""

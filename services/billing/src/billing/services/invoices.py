@@ -12,7 +12,7 @@ from shared.ids import uuid7
 from sqlalchemy import select
 
 from billing.errors import AlreadyInvoiced, NoEmailAddress, NothingLeft, NotWritten
-from billing.lines import Line, LineKind, read_lines, share_of, store_lines
+from billing.lines import Line, read_lines, share_of, store_lines
 from billing.models import Connection, Customer, Estimate, Invoice
 from billing.services.announcing import Announcer
 from billing.services.connections import ConnectionService
@@ -21,7 +21,7 @@ from billing.services.forms import FormService
 from billing.services.intents import IntentService
 from billing.settlement import company_day
 from billing.states import EstimateStatus, InvoicePart, PushKind, Source
-from billing.totals import split_by_share
+from billing.totals import compute_totals, line_amounts, split_by_share
 
 _MOST = 500
 
@@ -61,7 +61,7 @@ class InvoiceService:
 
     async def get(self, invoice_id: UUID, *, lock: bool = False) -> Invoice:
         """Raises NotFound."""
-        found = await self._uow.session.get(Invoice, invoice_id, with_for_update=lock or None)
+        found = await self._uow.session.get(Invoice, invoice_id, with_for_update=lock or None, populate_existing=lock)
         if found is None:
             raise NotFound("There is no such invoice.")
         return found
@@ -120,7 +120,7 @@ class InvoiceService:
         return row
 
     async def _lines(self, estimate: Estimate, new: NewInvoice) -> tuple[list[Line], list[int]]:
-        """The lines, and what they are of each item line of the estimate."""
+        """The lines, and what they are of each line of the estimate."""
         lines = read_lines(estimate.lines)
         earlier = await self.of_estimate(estimate.id)
         if new.part is InvoicePart.FULL:
@@ -128,19 +128,19 @@ class InvoiceService:
                 raise AlreadyInvoiced(
                     f"Invoice {earlier[0].number} was made of this estimate already.", invoice_id=str(earlier[0].id)
                 )
-            return lines, [line.amount_cents for line in lines if line.kind is LineKind.ITEM]
+            return lines, line_amounts(lines)
         if any(invoice.part is InvoicePart.FULL for invoice in earlier):
             raise AlreadyInvoiced("This estimate is invoiced in full already.", invoice_id=str(earlier[0].id))
-        items = [line for line in lines if line.kind is LineKind.ITEM]
-        billed = _billed(items, earlier)
-        amounts = [line.amount_cents for line in items]
+        amounts = line_amounts(lines)
+        billed = _billed(len(lines), earlier)
         left = [max(0, amount - done) for amount, done in zip(amounts, billed, strict=True)]
-        if not sum(left):
+        if not any(left):
             raise NothingLeft("Everything of this estimate is invoiced already.")
         cents = left if new.share is None else split_by_share(amounts, billed, new.share)
-        if not sum(cents):
+        part = share_of(lines, cents, _prefix(new, estimate))
+        if compute_totals(part, None).subtotal <= 0:
             raise NothingLeft("This share is less than a cent; choose a larger one.")
-        return share_of(items, cents, _prefix(new, estimate)), cents
+        return part, cents
 
     async def of_estimate(self, estimate_id: UUID) -> Sequence[Invoice]:
         """Those that count: neither voided nor deleted."""
@@ -168,7 +168,8 @@ class InvoiceService:
         _check_stands(row)
         if row.qb_id is None:
             raise NotWritten("This invoice is not in QuickBooks yet. Wait until it is written, or give the write up.")
-        self._intents.queue(PushKind.VOID_INVOICE, row, by=by)
+        if not any(push.kind is PushKind.VOID_INVOICE for push in await self._intents.unsettled(row.id)):
+            self._intents.queue(PushKind.VOID_INVOICE, row, by=by)
         return row
 
     async def mark_overdue(self) -> int:
@@ -191,11 +192,11 @@ class InvoiceService:
         return done
 
 
-def _billed(items: Sequence[Line], earlier: Sequence[Invoice]) -> list[int]:
-    """Cents of each item line that earlier invoices bill."""
-    billed = [0] * len(items)
+def _billed(count: int, earlier: Sequence[Invoice]) -> list[int]:
+    """Cents of each of so many lines that earlier invoices bill."""
+    billed = [0] * count
     for invoice in earlier:
-        for place, cents in enumerate(invoice.shares[: len(items)]):
+        for place, cents in enumerate(invoice.shares[:count]):
             billed[place] += cents
     return billed
 

@@ -11,7 +11,7 @@ from billing.models import Connection, SyncMark
 from billing.provider import ENTITIES
 from billing.states import ConnectionStatus
 
-SYNC_CHANNEL = "sync"
+SYNC_CHANNEL, NOTICE_CHANNEL = "sync", "notices"
 COMPANY, CDC, DIFFERENCES, NOTICES = "company", "cdc", "differences", "notices"
 READABLE = (ConnectionStatus.CONNECTED, ConnectionStatus.SUSPENDED)
 """A company that is suspended can be read, not written."""
@@ -84,6 +84,35 @@ class MarkService:
         found[0].leased_until = wall_now() + LEASE
         return found[0]
 
+    async def take_pull(self) -> SyncMark | None:
+        """The first kind that was not read to its end, where it is due and nobody holds it.
+
+        Never a later one: what names an earlier kind would lose what it names.
+        """
+        undone = await self._uow.session.scalars(
+            select(SyncMark)
+            .join(Connection, Connection.realm_id == SyncMark.realm_id)
+            .where(SyncMark.name.in_(PULLS), SyncMark.done_at.is_(None), Connection.status.in_(READABLE))
+        )
+        first = min(undone, key=lambda mark: PULLS.index(mark.name), default=None)
+        if first is None:
+            return None
+        free: SyncMark | None = await self._uow.session.scalar(
+            select(SyncMark)
+            .where(
+                SyncMark.realm_id == first.realm_id,
+                SyncMark.name == first.name,
+                SyncMark.done_at.is_(None),
+                SyncMark.due_at <= self._uow.now,
+                or_(SyncMark.leased_until.is_(None), SyncMark.leased_until < wall_now()),
+            )
+            .with_for_update(skip_locked=True)
+            .execution_options(populate_existing=True)
+        )
+        if free is not None:
+            free.leased_until = wall_now() + LEASE
+        return free
+
     async def take_first(self, realms: Sequence[str], name: str) -> str | None:
         """The first of these companies that can be read and whose mark nobody holds, leased to the caller."""
         mark = await self._uow.session.scalar(
@@ -108,6 +137,12 @@ class MarkService:
         mark = await self._uow.session.get(SyncMark, (realm_id, name), with_for_update=True)
         if mark is not None:
             mark.leased_until, mark.due_at, mark.error = None, due_at, error
+
+    async def pause(self, realm_id: str, name: str, seconds: float) -> None:
+        """Nobody takes it for a while. Security time."""
+        mark = await self._uow.session.get(SyncMark, (realm_id, name), with_for_update=True)
+        if mark is not None:
+            mark.leased_until = wall_now() + timedelta(seconds=seconds)
 
     async def keep(self, realm_id: str, name: str) -> SyncMark:
         """The mark, still leased to the caller for a while."""

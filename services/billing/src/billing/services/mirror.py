@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
+from shared.clock import wall_now
 from shared.database import UnitOfWork
 from shared.ids import uuid7
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, text, update
 
 from billing import documents
 from billing.lines import store_lines
@@ -20,6 +21,7 @@ from billing.models import (
     Estimate,
     Invoice,
     Item,
+    Notice,
     Payment,
     Push,
     Term,
@@ -40,9 +42,12 @@ from billing.provider import (
     TermSeen,
 )
 from billing.services.announcing import Announcer
+from billing.services.marks import NOTICE_CHANNEL
 from billing.services.payments import PaymentMirror
 from billing.settlement import company_day
 from billing.states import EstimateStatus, PaymentKind, PushKind, PushState, Source
+
+MIRROR_LOCK = 7_300_001
 
 References = dict[str, set[str]]
 """Entity → ids in QuickBooks."""
@@ -122,6 +127,7 @@ class MirrorService:
         invoices whose balance may be another now: read them again.
         """
         readable = {one.id: one for one in seen if not isinstance(one, Garbled)}
+        await self._serialise(realm_id)
         ordered = sorted(readable.values(), key=lambda one: one.id)
         if entity in ("Payment", "RefundReceipt"):
             kind = PaymentKind.PAYMENT if entity == "Payment" else PaymentKind.REFUND
@@ -142,15 +148,42 @@ class MirrorService:
         await self._uow.session.flush()
         return set()
 
+    async def read_again(self, realm_id: str, entity: str, ids: Iterable[str]) -> None:
+        """Have these read soon, as if QuickBooks had told of them: durable with the change that makes it necessary."""
+        notices = [
+            {
+                "event_id": f"own {uuid7()}",
+                "realm_id": realm_id,
+                "entity": entity,
+                "qb_id": qb_id,
+                "operation": "updated",
+                "occurred_at": self._uow.now,
+                "received_at": wall_now(),
+                "attempts": 0,
+            }
+            for qb_id in sorted(set(ids))
+        ]
+        if notices:
+            await self._uow.session.execute(insert(Notice), notices)
+            self._uow.wake(NOTICE_CHANNEL)
+
+    async def _serialise(self, realm_id: str) -> None:
+        """One writer of a company's mirror at a time: notices, changes, pulls and answers to writes all end here."""
+        lock = text("SELECT pg_advisory_xact_lock(:kind, hashtext(:realm))")
+        await self._uow.session.execute(lock, {"kind": MIRROR_LOCK, "realm": realm_id})
+
     async def merge_customers(self, realm_id: str, kept_id: str, gone_id: str) -> References:
         """Two customers became one in QuickBooks. Returns the forms and payments that have to be read again."""
+        await self._serialise(realm_id)
         rows = await self._lock(Customer, realm_id, sorted((kept_id, gone_id)))
         kept, gone = rows.get(kept_id), rows.get(gone_id)
-        if gone is None or kept is None or gone.merged_into_id == kept.id:
+        if gone is None or kept is None:
             return {}
-        gone.merged_into_id, gone.is_active = kept.id, False
-        gone.touch()
-        self._announcer.move_link(gone, kept)
+        if gone.merged_into_id != kept.id:
+            gone.merged_into_id, gone.is_active = kept.id, False
+            gone.touch()
+            self._announcer.move_link(gone, kept)
+        # Told again, whoever read them the first time may not have come to its end.
         found = {entity: await self._ids_of_customer(entity, gone.id) for entity in _OF_CUSTOMERS}
         return {entity: ids for entity, ids in found.items() if ids}
 
@@ -303,12 +336,14 @@ class MirrorService:
             before = self._announcer.standing_of_estimate(row)
             self._fill_form(row, one, customers[one.customer])
             row.expires_on = one.expires_on
-            if row.id not in answered:
-                self._fill_status(row, one)
+            self._fill_status(row, one, is_answered=row.id in answered)
             self._announcer.estimate_moved(row, before, customers[one.customer])
 
-    def _fill_status(self, row: Estimate, seen: EstimateSeen) -> None:
+    def _fill_status(self, row: Estimate, seen: EstimateSeen, *, is_answered: bool) -> None:
+        """`is_answered`: here, and QuickBooks is still to be told; only an invoice says more than that."""
         status = _STATUSES.get(seen.status.lower(), EstimateStatus.OPEN)
+        if is_answered and status is not EstimateStatus.CLOSED:
+            return
         # QuickBooks knows no expiry: an expired one is still pending there.
         if status is EstimateStatus.OPEN and row.status is EstimateStatus.EXPIRED and not _is_later(row, self._uow):
             return
@@ -353,7 +388,8 @@ class MirrorService:
             self._fill_form(row, one, customers[one.customer])
             row.balance_cents, row.due_on, row.is_voided = one.balance_cents, one.due_on, one.is_voided
             row.term_id = terms.get(one.term or "")
-            row.estimate_id = row.estimate_id or links.get(one.estimate or "")
+            kept = row.estimate_id if row.source is Source.CRM else None
+            row.estimate_id = kept or links.get(one.estimate or "")
             self._settle(row, one, is_first=is_first, zone=zone)
             if row.paid_at and not before.paid_at:
                 paid.append(row.id)

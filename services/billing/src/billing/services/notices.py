@@ -9,16 +9,16 @@ import structlog
 from prometheus_client import Counter
 from shared.clock import wall_now
 from shared.database import Begin, UnitOfWork
-from shared.errors import ProviderError
+from shared.errors import ProviderUnavailable
 from shared.failpoints import failpoint
 from shared.ids import uuid7
 from sqlalchemy import or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from billing.models import DeliveryState, Notice, WebhookDelivery
-from billing.provider import ENTITIES, NotConnected
+from billing.provider import ENTITIES, CompanySuspended, NotConnected
 from billing.services.connections import ConnectionService
-from billing.services.marks import COMPANY, NOTICES, MarkService
+from billing.services.marks import COMPANY, NOTICE_CHANNEL, NOTICES, MarkService
 from billing.services.mirror import MirrorService
 from billing.services.reading import Reader
 
@@ -28,10 +28,12 @@ REFUSED = Counter("crm_quickbooks_webhooks_refused_total", "Webhooks whose signa
 UNREADABLE = Counter("crm_quickbooks_webhooks_unreadable_total", "Signed webhooks that hold no payload we know")
 GIVEN_UP = Counter("crm_quickbooks_notices_given_up_total", "Changes that could not be mirrored after several tries")
 
-NOTICE_CHANNEL = "notices"
 BATCH = 100
 MOST_ATTEMPTS = 8
 _RETRY_SECONDS = 2.0
+PAUSE_SECONDS = 2.0
+WAITS = (NotConnected, CompanySuspended, ProviderUnavailable)
+"""What says nothing about a change, only about this moment."""
 
 
 class NoticeService:
@@ -108,23 +110,25 @@ class NoticeProcess:
             if realm_id is None:
                 return 0
             notices = await service.pending(realm_id)
+        pause = 0.0
         try:
             return await self._process(realm_id, notices)
-        except (ProviderError, NotConnected) as error:
+        except WAITS as error:
             # Nothing is wrong with the changes: they wait until QuickBooks can be read.
+            pause = PAUSE_SECONDS
             async with self._begin() as tx:
                 await (await tx.aget(ConnectionService)).record_error(realm_id, error.message)
             return 0
         finally:
             async with self._begin() as tx:
-                await (await tx.aget(MarkService)).give_back(realm_id, NOTICES, due_at=None)
+                await (await tx.aget(MarkService)).pause(realm_id, NOTICES, pause)
 
     async def _process(self, realm_id: str, notices: Sequence[Notice]) -> int:
         try:
             await self._mirror(realm_id, notices)
             failpoint("notices.before_settle")
             await self._settle(notices)
-        except (ProviderError, NotConnected):
+        except WAITS:
             raise
         except Exception as error:
             if len(notices) == 1:

@@ -1,6 +1,9 @@
 """Reading whole books: what a company is, the first pull page by page, and what changed since."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
@@ -28,13 +31,31 @@ COMPANY_EVERY = timedelta(days=1)
 RETRY = timedelta(seconds=30)
 
 
-async def put_off(begin: Begin, realm_id: str, name: str, error: AppError) -> None:
-    """Give a mark back until QuickBooks may answer again."""
-    log.info("sync.put_off", realm_id=realm_id, mark=name, error=error.message)
-    async with begin() as tx:
-        uow, marks = await tx.aget(UnitOfWork), await tx.aget(MarkService)
-        await marks.give_back(realm_id, name, due_at=uow.now + RETRY, error=error.message)
-        await (await tx.aget(ConnectionService)).record_error(realm_id, error.message)
+@dataclass
+class Held:
+    """What was done while a mark was held."""
+
+    done: int = 0
+
+
+@asynccontextmanager
+async def holding(begin: Begin, realm_id: str, name: str) -> AsyncIterator[Held]:
+    """Work on a mark: it is given back where that fails, with what failed, and taken again a little later.
+
+    What QuickBooks cannot do now ends here; anything else goes on to the job loop, which logs it.
+    """
+    held = Held()
+    try:
+        yield held
+    except Exception as error:
+        words = error.message if isinstance(error, AppError) else repr(error)[:500]
+        log.info("sync.put_off", realm_id=realm_id, mark=name, error=words)
+        async with begin() as tx:
+            uow, marks = await tx.aget(UnitOfWork), await tx.aget(MarkService)
+            await marks.give_back(realm_id, name, due_at=uow.now + RETRY, error=words)
+            await (await tx.aget(ConnectionService)).record_error(realm_id, words)
+        if not isinstance(error, ProviderError | NotConnected):
+            raise
 
 
 class CompanyProcess:
@@ -49,16 +70,14 @@ class CompanyProcess:
             mark = await (await tx.aget(MarkService)).take(COMPANY)
         if mark is None:
             return 0
-        try:
+        async with holding(self._begin, mark.realm_id, COMPANY) as held:
             company = await self._reader.books(mark.realm_id).company()
-        except (ProviderError, NotConnected) as error:
-            await put_off(self._begin, mark.realm_id, COMPANY, error)
-            return 0
-        async with self._begin() as tx:
-            uow = await tx.aget(UnitOfWork)
-            await (await tx.aget(ConnectionService)).describe(mark.realm_id, company)
-            await (await tx.aget(MarkService)).give_back(mark.realm_id, COMPANY, due_at=uow.now + COMPANY_EVERY)
-        return 1
+            async with self._begin() as tx:
+                uow = await tx.aget(UnitOfWork)
+                await (await tx.aget(ConnectionService)).describe(mark.realm_id, company)
+                await (await tx.aget(MarkService)).give_back(mark.realm_id, COMPANY, due_at=uow.now + COMPANY_EVERY)
+            held.done = 1
+        return held.done
 
 
 class PullProcess:
@@ -74,15 +93,13 @@ class PullProcess:
 
     async def run_once(self) -> int:
         async with self._begin() as tx:
-            mark = await (await tx.aget(MarkService)).take(*PULLS)
+            mark = await (await tx.aget(MarkService)).take_pull()
         if mark is None:
             return 0
         entity = ENTITIES[PULLS.index(mark.name)]
-        try:
-            return await self._pull(mark.realm_id, entity, mark.position)
-        except (ProviderError, NotConnected) as error:
-            await put_off(self._begin, mark.realm_id, mark.name, error)
-            return 0
+        async with holding(self._begin, mark.realm_id, mark.name) as held:
+            held.done = await self._pull(mark.realm_id, entity, mark.position)
+        return held.done
 
     async def _pull(self, realm_id: str, entity: str, position: int) -> int:
         books, read = self._reader.books(realm_id), 0
@@ -137,20 +154,18 @@ class ChangeProcess:
             if since is not None and asked_at - since > CDC_REACH:
                 await marks.pull_again(realm_id)
                 since = None
-        try:
+        async with holding(self._begin, realm_id, CDC) as held:
             if since is not None:
                 await self._read(realm_id, since - self._overlap)
-        except (ProviderError, NotConnected) as error:
-            await put_off(self._begin, realm_id, CDC, error)
-            return 0
-        async with self._begin() as tx:
-            marks = await tx.aget(MarkService)
-            kept = await marks.keep(realm_id, CDC)
-            # Not further than the moment at which we asked: what changed since will be told the next time.
-            kept.reached_at = asked_at
-            await marks.give_back(realm_id, CDC, due_at=asked_at + CDC_EVERY)
-            await (await tx.aget(ConnectionService)).record_sync(realm_id)
-        return 1
+            async with self._begin() as tx:
+                marks = await tx.aget(MarkService)
+                kept = await marks.keep(realm_id, CDC)
+                # Not further than the moment at which we asked: what changed since will be told the next time.
+                kept.reached_at = asked_at
+                await marks.give_back(realm_id, CDC, due_at=asked_at + CDC_EVERY)
+                await (await tx.aget(ConnectionService)).record_sync(realm_id)
+            held.done = 1
+        return held.done
 
     async def _read(self, realm_id: str, since: datetime) -> None:
         """All kinds in one call; where that is cut short, each on its own; where that is too, by query."""

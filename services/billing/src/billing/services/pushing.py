@@ -20,8 +20,7 @@ from shared.clock import wall_now
 from shared.database import Begin, UnitOfWork
 from shared.errors import ProviderError, ProviderOutcomeUnknown, ProviderUnavailable
 from shared.failpoints import failpoint
-from sqlalchemy import exists, or_, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import or_, select
 
 from billing import documents
 from billing.models import Connection, Push
@@ -40,7 +39,7 @@ from billing.provider import (
     StaleObject,
 )
 from billing.services.connections import ConnectionService
-from billing.services.intents import PUSH_CHANNEL, Intent, IntentService, NotReady
+from billing.services.intents import PUSH_CHANNEL, Intent, IntentService, NotReady, is_held_back
 from billing.services.reading import Reader
 from billing.settings import Settings
 from billing.states import ConnectionStatus, PushKind, PushState
@@ -97,14 +96,8 @@ class PushService:
         return Claim(intent, push.attempts)
 
     async def _next(self) -> Push | None:
-        """The oldest that is due, whose target has no older one, and whose customer is in QuickBooks."""
-        older = aliased(Push)
+        """The oldest that is due and that nothing holds back."""
         now = wall_now()
-        waits = exists().where(
-            or_(older.target_id == Push.target_id, older.target_id == Push.after_id),
-            older.state.in_((PushState.PENDING, PushState.FAILED)),
-            older.seq < Push.seq,
-        )
         found: Push | None = await self._uow.session.scalar(
             select(Push)
             .join(Connection, Connection.realm_id == Push.realm_id)
@@ -113,7 +106,7 @@ class PushService:
                 or_(Push.next_try_at.is_(None), Push.next_try_at <= now),
                 or_(Push.leased_until.is_(None), Push.leased_until <= now),
                 Connection.status.in_((ConnectionStatus.CONNECTED, ConnectionStatus.SUSPENDED)),
-                ~waits,
+                ~is_held_back(),
             )
             .order_by(Push.seq)
             .limit(1)
@@ -253,10 +246,10 @@ class PushProcess:
         """What an earlier try may have written, known by its number or name and our mark."""
         if intent.kind is PushKind.CREATE_CUSTOMER:
             named = await books.by_name(intent.label)
-            return next((one for one in named if one.note == intent.mark), None)
+            return next((one for one in named if intent.mark in one.note), None)
         if intent.kind in (PushKind.CREATE_ESTIMATE, PushKind.CREATE_INVOICE):
             numbered = await books.by_number(intent.entity, intent.label)
-            return next((one for one in numbered if isinstance(one, FormSeen) and one.note == intent.mark), None)
+            return next((one for one in numbered if isinstance(one, FormSeen) and intent.mark in one.note), None)
         if intent.kind is PushKind.VOID_INVOICE:
             seen = await books.read(intent.entity, intent.qb_id)
             return seen if getattr(seen, "is_voided", False) else None
@@ -271,7 +264,8 @@ class PushProcess:
         if intent.kind is PushKind.UPDATE_CUSTOMER and isinstance(error, DuplicateName):
             raise error  # Two customers that are both there never become one because of a name.
         if isinstance(error, RepeatedRequest):
-            raise ProviderOutcomeUnknown(error.message, provider=PROVIDER, operation="write") from error
+            await self._request_anew(claim, error)
+            return
         if intent.kind is PushKind.CREATE_CUSTOMER:
             # Perhaps somebody entered the same person in QuickBooks a moment ago.
             await self._reader.take(intent.realm_id, {"Customer": await books.by_name(intent.label)})
@@ -280,6 +274,22 @@ class PushProcess:
             begins = await pushes.begin_anew(intent.push_id, claim.attempt)
             if begins:
                 await intents.rename(intent.push_id)
+        if not begins:
+            raise error
+
+    async def _request_anew(self, claim: Claim, error: RepeatedRequest) -> None:
+        """The request id is spent, and what it wrote is not to be found: under another one, once the last try must be
+        over. Numbers, names and SyncTokens keep a second write from being made; an e-mail has nothing of that kind.
+        """
+        intent = claim.intent
+        if intent.kind in (PushKind.SEND_ESTIMATE, PushKind.SEND_INVOICE):
+            raise QuickBooksRefused(
+                "Nobody knows whether this e-mail was sent. Look it up in QuickBooks; try again only if it was not.",
+                operation="send",
+                fault_code=error.fault_code,
+            ) from error
+        async with self._begin() as tx:
+            begins = await (await tx.aget(PushService)).begin_anew(intent.push_id, claim.attempt, pauses=True)
         if not begins:
             raise error
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from shared.database import Begin
 
-from billing.provider import ENTITIES, Books, OpenBooks, Seen
+from billing.provider import ENTITIES, Books, ObjectMissing, OpenBooks, Seen
 from billing.services.mirror import MirrorService, References, references_of
 
 CHUNK = 100
@@ -28,10 +28,7 @@ class Reader:
 
     async def take(self, realm_id: str, found: Found) -> None:
         """Mirror these objects. Raises what reading raises; nothing is stored then."""
-        complete = await self._completed(realm_id, found)
-        touched = await self._store(realm_id, complete)
-        if touched:
-            await self._store(realm_id, {"Invoice": await self.read(realm_id, "Invoice", touched)})
+        await self._store(realm_id, await self._completed(realm_id, found))
 
     async def read(self, realm_id: str, entity: str, ids: Iterable[str]) -> list[Seen]:
         """The objects of these ids; one that is not there any more comes as deleted."""
@@ -39,9 +36,16 @@ class Reader:
         for start in range(0, len(ordered), CHUNK):
             chunk = ordered[start : start + CHUNK]
             seen = await books.find(entity, chunk)
-            gone = set(chunk) - {one.id for one in seen}
-            found += [*seen, *(Seen(qb_id, -1, "", is_deleted=True) for qb_id in sorted(gone))]
+            absent = set(chunk) - {one.id for one in seen}
+            found += [*seen, *[await self._confirmed(books, entity, qb_id) for qb_id in sorted(absent)]]
         return found
+
+    async def _confirmed(self, books: Books, entity: str, qb_id: str) -> Seen:
+        """An object that a query did not list: deleted only where QuickBooks says so of itself."""
+        try:
+            return await books.read(entity, qb_id)
+        except ObjectMissing:
+            return Seen(qb_id, -1, "", is_deleted=True)
 
     async def take_again(self, realm_id: str, references: References) -> None:
         found = {entity: await self.read(realm_id, entity, ids) for entity, ids in references.items()}
@@ -66,7 +70,7 @@ class Reader:
                 complete[entity] += [one for one in await self.read(realm_id, entity, ids) if not one.is_deleted]
         return complete
 
-    async def _store(self, realm_id: str, found: Found) -> set[str]:
+    async def _store(self, realm_id: str, found: Found) -> None:
         touched: set[str] = set()
         async with self._begin() as tx:
             mirror = await tx.aget(MirrorService)
@@ -74,7 +78,8 @@ class Reader:
                 if found.get(entity):
                     touched |= await mirror.store(realm_id, entity, found[entity])
                     await mirror.note_tax(realm_id, found[entity])
-        return touched
+            # Their balances moved, of which QuickBooks may tell nothing.
+            await mirror.read_again(realm_id, "Invoice", touched - {one.id for one in found.get("Invoice", ())})
 
 
 def _merged(parts: Iterable[References]) -> References:

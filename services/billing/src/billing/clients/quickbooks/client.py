@@ -215,7 +215,9 @@ class QuickBooksClient:
     async def _ask(self, query: str) -> dict[str, Any]:
         document = await self.send(Call("query", "GET", "query", {"query": query}))
         found = document.get("QueryResponse")
-        return found if isinstance(found, dict) else {}
+        if not isinstance(found, dict):
+            raise payloads.Unreadable("no QueryResponse", operation="query")
+        return found
 
 
 def _cut_off(call: Call, error: httpx.HTTPError) -> ProviderError:

@@ -254,6 +254,7 @@ TABLES = (
         state VARCHAR(32) NOT NULL,
         request_id UUID,
         body TEXT,
+        was_unsent BOOLEAN,
         attempts INTEGER NOT NULL,
         clashes INTEGER NOT NULL,
         first_tried_at TIMESTAMP WITH TIME ZONE,
@@ -437,7 +438,7 @@ TABLES = (
     CREATE INDEX ix_invoice_receivable ON invoice (customer_id, due_on) INCLUDE (balance_cents, currency) WHERE balance_cents > 0
     """,
     """
-    CREATE UNIQUE INDEX uq_invoice_full ON invoice (estimate_id) WHERE part = 'full' AND estimate_id IS NOT NULL AND NOT is_voided AND NOT is_deleted
+    CREATE UNIQUE INDEX uq_invoice_full ON invoice (estimate_id) WHERE part = 'full' AND source = 'crm' AND estimate_id IS NOT NULL AND NOT is_voided AND NOT is_deleted
     """,
     """
     CREATE TABLE payment (
