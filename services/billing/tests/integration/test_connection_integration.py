@@ -194,3 +194,15 @@ async def test_a_consent_that_will_end_soon_is_told_of_in_time(connected: Office
     assert await ends_in(30) is None
     assert "for 29 more days" in str(await ends_in(29))
     assert "for 0 more days" in str(await ends_in(0))
+
+
+async def test_kinds_are_pulled_in_their_order_also_after_a_hiccup(office: Office) -> None:
+    # The second list of the first pull cannot be read for the moment: no later one may overtake it.
+    await office.turn(calls={"chosen": {"query": [None, "unavailable_html"]}})
+    await office.connect()
+    await office.worker.run_until_idle()
+    done = {mark["name"] for mark in (await office.health())["sync"] if mark["is_done"]}
+    assert done == {"pull Term"}
+    await office.advance(timedelta(seconds=40))
+    await office.settle()
+    assert sum(mark["is_done"] for mark in (await office.health())["sync"]) == 8

@@ -378,3 +378,73 @@ async def test_amounts_are_quickbookss_own_to_the_cent(connected: Office) -> Non
     row = await connected.one(Estimate)
     theirs = (await connected.quickbooks("GET", f"estimate/{row.qb_id}"))["Estimate"]
     assert row.total_cents == int(Decimal(str(theirs["TotalAmt"])) * 100)
+
+
+async def refused_invoice(office: Office, estimate: dict[str, Any]) -> dict[str, Any]:
+    """An invoice that QuickBooks refuses for good; returns its write."""
+    await office.turn(calls={"chosen": {"create invoice": ["forbidden"]}})
+    made = await post(office, "invoices", estimate_id=estimate["id"])
+    await office.settle()
+    (write,) = (await office.api.get(f"/api/v1/invoices/{made['id']}")).json()["writes"]
+    assert write["state"] == "failed"
+    return dict(write)
+
+
+async def test_an_invoice_that_is_given_up_lets_its_estimate_be_invoiced_anew(connected: Office) -> None:
+    estimate = await accepted(connected)
+    write = await refused_invoice(connected, estimate)
+    await post(connected, f"quickbooks/writes/{write['id']}/drop")
+    given_up = await connected.one(Invoice)
+    assert (given_up.is_deleted, given_up.balance_cents) == (True, 0)
+    again = await post(connected, "invoices", estimate_id=estimate["id"])
+    await connected.settle()
+    shown = (await connected.api.get(f"/api/v1/invoices/{again['id']}")).json()
+    assert (shown["status"], shown["total"]["amount_cents"]) == ("open", 138_125)
+    assert len(await connected.ledger("Invoice")) == 1
+
+
+async def test_an_estimate_that_is_given_up_is_a_draft_again(connected: Office) -> None:
+    made = await draft(connected)
+    await connected.turn(calls={"chosen": {"create estimate": ["forbidden"]}})
+    await post(connected, f"estimates/{made['id']}/push")
+    await connected.settle()
+    (write,) = (await connected.api.get(f"/api/v1/estimates/{made['id']}")).json()["writes"]
+    await post(connected, f"quickbooks/writes/{write['id']}/drop")
+    shown = (await connected.api.get(f"/api/v1/estimates/{made['id']}")).json()
+    assert (shown["status"], shown["writes"]) == ("draft", [])
+    await post(connected, f"estimates/{made['id']}/push")
+    await connected.settle()
+    assert (await connected.one(Estimate)).qb_id is not None
+
+
+async def test_an_invoice_that_somebody_made_of_the_estimate_in_quickbooks_is_mirrored_and_not_doubled(
+    connected: Office,
+) -> None:
+    estimate = await accepted(connected)
+    await connected.settle()
+    write = await refused_invoice(connected, estimate)
+    row = await connected.one(Estimate)
+    customer = (await connected.quickbooks("GET", f"estimate/{row.qb_id}"))["Estimate"]["CustomerRef"]["value"]
+    await connected.new_invoice(customer, LinkedTxn=[{"TxnId": row.qb_id, "TxnType": "Estimate"}])
+    await connected.settle()
+    theirs = await connected.one(Invoice, Invoice.qb_id.is_not(None))
+    assert theirs.estimate_id == row.id
+    await post(connected, f"quickbooks/writes/{write['id']}/retry")
+    await connected.settle()
+    (ours,) = await connected.rows(Push, Push.state == "failed")
+    assert (ours.error_code, "Somebody made invoice" in str(ours.error)) == ("invoiced_in_quickbooks", True)
+    assert len(await connected.ledger("Invoice")) == 1
+
+
+async def test_two_answers_at_once_are_one(connected: Office) -> None:
+    made = await draft(connected)
+    await post(connected, f"estimates/{made['id']}/push")
+    await connected.settle()
+    address = (await connected.api.get(f"/api/v1/estimates/{made['id']}")).json()["public_url"]
+    answers = await asyncio.gather(
+        *(connected.api.post(f"{address}/{verb}", data={"name": "Ana"}) for verb in ("accept", "decline", "accept"))
+    )
+    assert sorted({answer.status_code for answer in answers}) == [200, 409]
+    await connected.settle()
+    told = [event for event in await connected.published() if event["type"].startswith("billing.estimate.")]
+    assert len(told) == 1

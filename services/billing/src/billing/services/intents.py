@@ -43,7 +43,7 @@ _ENTITIES: dict[PushKind, str] = {
 def is_held_back() -> ColumnElement[bool]:
     """Of a push: an older one of its target is not settled, or its customer or estimate is still to be written."""
     other = aliased(Push)
-    estimate = select(Invoice.estimate_id).where(Invoice.id == Push.target_id).scalar_subquery()
+    estimate = select(Invoice.estimate_id).where(Invoice.id == Push.target_id).correlate(Push).scalar_subquery()
     return exists().where(
         other.state.in_((PushState.PENDING, PushState.FAILED)),
         or_(
