@@ -341,6 +341,7 @@ async def test_an_invoice_that_only_the_payment_tells_of_is_paid_on_its_day_too(
     await connected.turn(events=LOST)
     payment = await pay(connected, ana["Id"], "80", ("80", "Invoice", invoice["Id"]), TxnDate="2031-02-20")
     await (await reader(connected)).take_again(REALM, {"Payment": {payment["Id"]}})
+    await connected.settle()
     row = await by_id(connected, Invoice, invoice)
     assert (row.balance_cents, row.paid_on) == (0, date(2031, 2, 20))
     assert len(await connected.published("billing.invoice.paid.v1")) == 1
