@@ -7,6 +7,7 @@ from shared.database import Begin, UnitOfWork
 from shared.jobs import Backlog
 from sqlalchemy import exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from billing.models import Connection, Customer, Notice, Push, SyncMark
 from billing.services.intents import is_held_back
@@ -25,6 +26,15 @@ class BillingBacklog(Backlog):
             uow = await tx.aget(UnitOfWork)
             session = uow.session
             readable = exists().where(Connection.realm_id == SyncMark.realm_id, Connection.status.in_(READABLE))
+            # Kinds are pulled in their order: one that is put off puts off the later ones.
+            first = aliased(SyncMark)
+            put_off = exists().where(
+                first.realm_id == SyncMark.realm_id,
+                first.name.in_(PULLS),
+                SyncMark.name.in_(PULLS),
+                first.done_at.is_(None),
+                first.due_at > uow.now,
+            )
             due = select(func.count()).where(SyncMark.due_at <= uow.now, readable)
             writable = exists().where(
                 Connection.realm_id == Push.realm_id, Connection.status == ConnectionStatus.CONNECTED
@@ -33,7 +43,7 @@ class BillingBacklog(Backlog):
             told = exists().where(Connection.realm_id == Notice.realm_id, Connection.status.in_(READABLE))
             unmatched = select(func.count()).where(Customer.needs_match)
             return {
-                "pulls": await _count(session, due.where(SyncMark.name.in_((*PULLS, COMPANY)))),
+                "pulls": await _count(session, due.where(SyncMark.name.in_((*PULLS, COMPANY)), ~put_off)),
                 "changes": await _count(session, due.where(SyncMark.name == CDC)),
                 "comparisons": await _count(session, due.where(SyncMark.name == DIFFERENCES)),
                 "pushes": await _count(session, select(func.count()).where(to_be_written, ~is_held_back(), writable)),
@@ -44,12 +54,13 @@ class BillingBacklog(Backlog):
     async def next_due_at(self) -> datetime | None:
         """The next reading of changes."""
         async with self._begin() as tx:
-            session = await tx.aget(AsyncSession)
-            found: datetime | None = await session.scalar(
+            uow = await tx.aget(UnitOfWork)
+            found: datetime | None = await uow.session.scalar(
                 select(func.min(SyncMark.due_at))
                 .join(Connection, Connection.realm_id == SyncMark.realm_id)
                 .where(
                     Connection.status.in_(READABLE),
+                    SyncMark.due_at > uow.now,
                     or_(SyncMark.leased_until.is_(None), SyncMark.leased_until < wall_now()),
                 )
             )
