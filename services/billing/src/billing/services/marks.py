@@ -138,11 +138,11 @@ class MarkService:
         if mark is not None:
             mark.leased_until, mark.due_at, mark.error = None, due_at, error
 
-    async def pause(self, realm_id: str, name: str, seconds: float) -> None:
+    async def pause(self, realm_id: str, name: str, pause: timedelta) -> None:
         """Nobody takes it for a while. Security time."""
         mark = await self._uow.session.get(SyncMark, (realm_id, name), with_for_update=True)
         if mark is not None:
-            mark.leased_until = wall_now() + timedelta(seconds=seconds)
+            mark.leased_until = wall_now() + pause
 
     async def keep(self, realm_id: str, name: str) -> SyncMark:
         """The mark, still leased to the caller for a while."""

@@ -31,7 +31,7 @@ GIVEN_UP = Counter("crm_quickbooks_notices_given_up_total", "Changes that could 
 BATCH = 100
 MOST_ATTEMPTS = 8
 _RETRY_SECONDS = 2.0
-PAUSE_SECONDS = 2.0
+PAUSE = timedelta(seconds=2)
 WAITS = (NotConnected, CompanySuspended, ProviderUnavailable)
 """What says nothing about a change, only about this moment."""
 
@@ -110,12 +110,12 @@ class NoticeProcess:
             if realm_id is None:
                 return 0
             notices = await service.pending(realm_id)
-        pause = 0.0
+        pause = timedelta()
         try:
             return await self._process(realm_id, notices)
         except WAITS as error:
             # Nothing is wrong with the changes: they wait until QuickBooks can be read.
-            pause = PAUSE_SECONDS
+            pause = PAUSE
             async with self._begin() as tx:
                 await (await tx.aget(ConnectionService)).record_error(realm_id, error.message)
             return 0
