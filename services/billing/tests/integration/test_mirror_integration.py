@@ -592,9 +592,11 @@ async def test_what_differs_is_said_line_by_line_and_mended(connected: Office) -
     memo = await form(connected, "CreditMemo", ana["Id"], "10.00")
     payment = await pay(connected, ana["Id"], "30", ("30", "Invoice", invoice["Id"]))
     lost = await form(connected, "Estimate", ana["Id"], "7.00", DocNumber="E-9")
+    ben = await connected.new_customer("Ben Ode")
     await connected.settle()
     assert await compared(connected) == []
-    await execute(connected, update(Customer).values(display_name="Somebody"))
+    await execute(connected, update(Customer).where(Customer.qb_id == ana["Id"]).values(display_name="Somebody"))
+    await execute(connected, update(Customer).where(Customer.qb_id == ben["Id"]).values(qb_id="888888"))
     await execute(connected, update(Invoice).values(total_cents=1, balance_cents=2))
     await execute(connected, update(CreditMemo).values(remaining_cents=3))
     await execute(connected, update(Payment).values(amount_cents=4))
@@ -603,6 +605,8 @@ async def test_what_differs_is_said_line_by_line_and_mended(connected: Office) -
     assert sorted(await compared(connected), key=str) == sorted(
         [
             ("CreditMemo", "remaining", "3", "1000", mended),
+            ("Customer", "missing here", None, "there", mended),
+            ("Customer", "missing there", "here", None, mended),
             ("Customer", "name", "Somebody", "Ana Lima", mended),
             ("Estimate", "missing here", None, "there", mended),
             ("Estimate", "missing there", "here", None, mended),
@@ -619,6 +623,8 @@ async def test_what_differs_is_said_line_by_line_and_mended(connected: Office) -
     assert (await by_id(connected, Payment, payment)).amount_cents == 3_000
     assert (await by_id(connected, Estimate, lost)).status is EstimateStatus.OPEN
     assert (await connected.one(Estimate, Estimate.qb_id == "999999")).is_deleted
+    assert (await by_id(connected, Customer, ben)).is_active
+    assert not (await connected.one(Customer, Customer.qb_id == "888888")).is_active
     assert await compared(connected) == []
 
 
