@@ -69,7 +69,7 @@ def _register_services(registry: Registry) -> None:
     add(PaymentMirror, lambda c: PaymentMirror(*c.get(UnitOfWork, Announcer)))
     add(MirrorService, lambda c: MirrorService(*c.get(UnitOfWork, Announcer, PaymentMirror)))
     add(NoticeService, lambda c: NoticeService(c.get(UnitOfWork)))
-    add(IntentService, lambda c: IntentService(*c.get(UnitOfWork, Settings)))
+    add(IntentService, lambda c: IntentService(*c.get(UnitOfWork, MarkService, Settings)))
     add(PushService, lambda c: PushService(*c.get(UnitOfWork, IntentService, Settings)))
     add(PeopleService, lambda c: PeopleService(*c.get(UnitOfWork, Announcer)))
     add(JobService, lambda c: JobService(*c.get(UnitOfWork, PeopleService)))

@@ -83,5 +83,5 @@ class DifferenceRun(Base, Identified):
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime]
     compared: Mapped[dict[str, Any]]
-    """Objects compared, by kind; and the sums of both sides, in cents."""
+    """How many objects were compared, by kind."""
     lines: Mapped[list[Any]] = mapped_column(JSONB)

@@ -14,7 +14,6 @@ from shared.events.envelope import Instant
 from shared.http import ApiRouter, Needs, can, problems
 from shared.paging import Page, PageParams, page
 from sqlalchemy import ColumnElement, and_, select
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.errors import (
     AlreadyInvoiced,
@@ -27,11 +26,12 @@ from billing.errors import (
     PeriodClosed,
 )
 from billing.lines import read_lines
-from billing.models import Connection, Customer, Invoice
+from billing.models import Customer, Invoice
 from billing.queries import items_by_qb_id
 from billing.routes.estimates import PDF, SendIn
 from billing.routes.forms import CustomerRef, LineOut, WriteOut
 from billing.routes.schemas import Body, DueDay, Email, MoneyOut, Plain, Share, money, person_of
+from billing.services.connections import ConnectionService
 from billing.services.documents import DocumentService
 from billing.services.intents import IntentService
 from billing.services.invoices import InvoiceService, NewInvoice
@@ -127,9 +127,10 @@ def _fields(row: Invoice, customer: Customer, today: date) -> dict[str, object]:
 class ShownInvoice:
     """How an invoice is answered with; lives in the request's transaction."""
 
-    def __init__(self, uow: UnitOfWork, intents: IntentService) -> None:
+    def __init__(self, uow: UnitOfWork, intents: IntentService, connections: ConnectionService) -> None:
         self._uow = uow
         self._intents = intents
+        self._connections = connections
 
     async def out(self, row: Invoice, response: Response) -> InvoiceOut:
         set_etag(response, row.version)
@@ -138,7 +139,7 @@ class ShownInvoice:
         lines = read_lines(row.lines)
         items = await items_by_qb_id(session, row.realm_id, {line.item for line in lines if line.item})
         return InvoiceOut(
-            **_fields(row, customer, await self.today(row.realm_id)),
+            **_fields(row, customer, await self.today()),
             qb_id=row.qb_id,
             lines=[LineOut.of(line, row.currency, items) for line in lines],
             email=row.email,
@@ -146,23 +147,18 @@ class ShownInvoice:
             writes=[WriteOut.of(push) for push in await self._intents.unsettled(row.id)],
         )
 
-    async def today(self, realm_id: str | None = None) -> date:
-        connection = await _connection(self._uow.session, realm_id)
+    async def today(self) -> date:
+        connection = await self._connections.current()
         return company_day(self._uow.now, connection.zone if connection else "UTC")
 
 
-async def _shown(uow: Needs[UnitOfWork], intents: Needs[IntentService]) -> ShownInvoice:
-    return ShownInvoice(uow, intents)
+async def _shown(
+    uow: Needs[UnitOfWork], intents: Needs[IntentService], connections: Needs[ConnectionService]
+) -> ShownInvoice:
+    return ShownInvoice(uow, intents, connections)
 
 
 AsShown = Annotated[ShownInvoice, Depends(_shown, scope="function")]
-
-
-async def _connection(session: AsyncSession, realm_id: str | None) -> Connection | None:
-    if realm_id is not None:
-        return await session.get(Connection, realm_id)
-    newest = select(Connection).order_by(Connection.status_at.desc()).limit(1)
-    return (await session.scalars(newest)).one_or_none()
 
 
 def _is(status: InvoiceStatus, today: date) -> ColumnElement[bool]:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import orjson
-from shared.clock import wall_now
 from shared.database import UnitOfWork
 from shared.errors import AppError, InvalidTransition, NotFound
 from shared.ids import uuid7
@@ -13,9 +12,9 @@ from sqlalchemy import ColumnElement, and_, exists, or_, select, text, update
 from sqlalchemy.orm import aliased
 
 from billing import documents
-from billing.models import Connection, Customer, Estimate, Invoice, Notice, Push, Term
+from billing.models import Connection, Customer, Estimate, Invoice, Push, Term
 from billing.models.books import Form
-from billing.services.marks import NOTICE_CHANNEL
+from billing.services.marks import MarkService
 from billing.settings import Settings
 from billing.settlement import company_day
 from billing.states import EstimateStatus, PushKind, PushState, Source
@@ -89,8 +88,9 @@ class Intent:
 class IntentService:
     """Lives in one transaction."""
 
-    def __init__(self, uow: UnitOfWork, settings: Settings) -> None:
+    def __init__(self, uow: UnitOfWork, marks: MarkService, settings: Settings) -> None:
         self._uow = uow
+        self._marks = marks
         self._prefixes = {Estimate: settings.estimate_prefix, Invoice: settings.invoice_prefix}
 
     def queue(
@@ -349,17 +349,7 @@ class IntentService:
         """What we show of the target was never taken over there: show what it is there."""
         target = await self._target(push)
         if target.qb_id is not None:
-            notice = Notice(
-                event_id=f"dropped {push.id}",
-                realm_id=push.realm_id,
-                entity=_ENTITIES[push.kind],
-                qb_id=target.qb_id,
-                operation="dropped",
-                occurred_at=self._uow.now,
-                received_at=wall_now(),
-            )
-            self._uow.session.add(notice)
-            self._uow.wake(NOTICE_CHANNEL)
+            await self._marks.read_again(push.realm_id, _ENTITIES[push.kind], [target.qb_id])
 
     async def _failed(self, push_id: UUID) -> Push:
         push = await self._uow.session.get(Push, push_id, with_for_update=True)

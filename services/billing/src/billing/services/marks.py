@@ -1,13 +1,14 @@
 """How far a company's books were read, and what is to be read next: rows that one worker at a time holds."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from shared.clock import wall_now
 from shared.database import UnitOfWork
-from sqlalchemy import or_, select, text
+from shared.ids import uuid7
+from sqlalchemy import insert, or_, select, text
 
-from billing.models import Connection, SyncMark
+from billing.models import Connection, Notice, SyncMark
 from billing.provider import ENTITIES
 from billing.states import ConnectionStatus
 
@@ -56,6 +57,25 @@ class MarkService:
         if mark is not None:
             mark.due_at = self._uow.now
         self._uow.wake(SYNC_CHANNEL)
+
+    async def read_again(self, realm_id: str, entity: str, ids: Iterable[str]) -> None:
+        """Have these read soon, as if QuickBooks had told of them: durable with the change that makes it necessary."""
+        notices = [
+            {
+                "event_id": f"own {uuid7()}",
+                "realm_id": realm_id,
+                "entity": entity,
+                "qb_id": qb_id,
+                "operation": "updated",
+                "occurred_at": self._uow.now,
+                "received_at": wall_now(),
+                "attempts": 0,
+            }
+            for qb_id in sorted(set(ids))
+        ]
+        if notices:
+            await self._uow.session.execute(insert(Notice), notices)
+            self._uow.wake(NOTICE_CHANNEL)
 
     async def pull_again(self, realm_id: str) -> None:
         """From the beginning: changes were missed that nobody tells of any more."""

@@ -6,10 +6,9 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from shared.clock import wall_now
 from shared.database import UnitOfWork
 from shared.ids import uuid7
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import select, text, update
 
 from billing import documents
 from billing.lines import store_lines
@@ -21,7 +20,6 @@ from billing.models import (
     Estimate,
     Invoice,
     Item,
-    Notice,
     Payment,
     Push,
     Term,
@@ -42,7 +40,6 @@ from billing.provider import (
     TermSeen,
 )
 from billing.services.announcing import Announcer
-from billing.services.marks import NOTICE_CHANNEL
 from billing.services.payments import PaymentMirror
 from billing.settlement import company_day
 from billing.states import EstimateStatus, PaymentKind, PushKind, PushState, Source
@@ -148,25 +145,6 @@ class MirrorService:
         await self._uow.session.flush()
         return set()
 
-    async def read_again(self, realm_id: str, entity: str, ids: Iterable[str]) -> None:
-        """Have these read soon, as if QuickBooks had told of them: durable with the change that makes it necessary."""
-        notices = [
-            {
-                "event_id": f"own {uuid7()}",
-                "realm_id": realm_id,
-                "entity": entity,
-                "qb_id": qb_id,
-                "operation": "updated",
-                "occurred_at": self._uow.now,
-                "received_at": wall_now(),
-                "attempts": 0,
-            }
-            for qb_id in sorted(set(ids))
-        ]
-        if notices:
-            await self._uow.session.execute(insert(Notice), notices)
-            self._uow.wake(NOTICE_CHANNEL)
-
     async def _serialise(self, realm_id: str) -> None:
         """One writer of a company's mirror at a time: notices, changes, pulls and answers to writes all end here."""
         lock = text("SELECT pg_advisory_xact_lock(:kind, hashtext(:realm))")
@@ -214,7 +192,8 @@ class MirrorService:
         rows = await self._uow.session.scalars(
             select(model).where(model.id.in_(ids), model.qb_id.is_(None)).order_by(model.id).with_for_update()
         )
-        return {marked[str(row.id)]: row for row in rows}
+        # One that was given up here and stands there all the same is mirrored as anybody's.
+        return {marked[str(row.id)]: row for row in rows if not getattr(row, "is_deleted", False)}
 
     # --- Customers and lists
 

@@ -58,7 +58,7 @@ class NoticeService:
             self._uow.wake(NOTICE_CHANNEL)
 
     async def pending(self, realm_id: str) -> list[Notice]:
-        """The next ones of a company, up to the first that waits for another try."""
+        """The next ones of a company, but for those that wait for another try: each is read as it is by then."""
         rows = await self._uow.session.scalars(
             select(Notice)
             .where(

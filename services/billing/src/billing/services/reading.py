@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from shared.database import Begin
 
 from billing.provider import ENTITIES, Books, ObjectMissing, OpenBooks, Seen
+from billing.services.marks import MarkService
 from billing.services.mirror import MirrorService, References, references_of
 
 CHUNK = 100
@@ -79,7 +80,9 @@ class Reader:
                     touched |= await mirror.store(realm_id, entity, found[entity])
                     await mirror.note_tax(realm_id, found[entity])
             # Their balances moved, of which QuickBooks may tell nothing.
-            await mirror.read_again(realm_id, "Invoice", touched - {one.id for one in found.get("Invoice", ())})
+            await (await tx.aget(MarkService)).read_again(
+                realm_id, "Invoice", touched - {one.id for one in found.get("Invoice", ())}
+            )
 
 
 def _merged(parts: Iterable[References]) -> References:
