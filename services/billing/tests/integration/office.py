@@ -19,6 +19,7 @@ from shared.database import Begin
 from shared.events.contacts import AddressItem, ContactChanged, ContactItem, PhoneItem
 from shared.testing.plugin import FakeClock
 from shared.testing.streams import TestBus
+from shared.testing.waiting import until
 from shared.worker import Worker
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -29,6 +30,7 @@ CONTROL_KEY = "test-control-key"
 REALM = "9130350000000001"
 API = f"/v3/company/{REALM}"
 COMPANY = f"/sandbox/v1/quickbooks/companies/{REALM}"
+_WAITING = text("SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
 Row = TypeVar("Row", bound=Base)
 
 
@@ -145,6 +147,15 @@ class Office:
 
     async def advance(self, by: timedelta) -> None:
         await self.set_clock(await self.now() + by)
+
+    async def somebody_waits(self) -> None:
+        """Return once a transaction waits for a lock that another one holds."""
+
+        async def waits() -> bool:
+            async with self.begin() as tx:
+                return bool((await (await tx.aget(AsyncSession)).execute(_WAITING)).first())
+
+        await until(waits, within=10, what="a transaction waits for a lock")
 
     async def rows(self, model: type[Row], *conditions: Any) -> Sequence[Row]:
         async with self.begin() as tx:

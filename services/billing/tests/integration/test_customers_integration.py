@@ -89,7 +89,7 @@ async def test_who_asks_at_the_same_time_waits_and_gets_the_same_one(connected: 
     async with connected.begin() as tx:
         first = await (await tx.aget(CustomerService)).ensure(contact, by="anna")
         second = asyncio.create_task(ensure(connected, contact))
-        await asyncio.sleep(0.3)
+        await connected.somebody_waits()
         assert not second.done()
     assert (await second).id == first.id
     assert len(await connected.rows(Push, Push.kind == PushKind.CREATE_CUSTOMER)) == 1

@@ -267,7 +267,7 @@ async def test_a_contact_that_comes_while_its_customer_is_looked_at_is_seen(conn
     async with connected.begin() as tx:
         assert await (await tx.aget(MatchService)).match_next() == 1
         arriving = asyncio.create_task(connected.knows(phones=[PHONE]))
-        await asyncio.sleep(0.3)
+        await connected.somebody_waits()
         assert not arriving.done()
     contact = await arriving
     await connected.settle()
