@@ -90,6 +90,8 @@ FLOATS_ALLOWED = {
         "routes/payments.py: accepted / answered",
     },
 }
+# What the models of request bodies are made of.
+IS_SENT = {"Body", "Strict"}
 FLOAT_NAME = re.compile(r"^(float|Float|REAL|Real|Double|DOUBLE|DOUBLE_PRECISION)$")
 FLOAT_COLUMN = re.compile(r"\b(float[48]?|real|double precision)\b(?=[ ,)(]|$)", re.IGNORECASE)
 SQL = re.compile(r"\b(SELECT|UPDATE|INSERT|CREATE TABLE|ALTER TABLE|CAST)\b|::")
@@ -215,3 +217,15 @@ def test_every_way_to_a_float_is_seen(code: str) -> None:
 @pytest.mark.parametrize("code", ["cents // 100", "Decimal('0.1')", "'a real customer'", "amount.scaleb(-2)"])
 def test_what_makes_no_float_is_not_taken_for_one(code: str) -> None:
     assert not floats(code)
+
+
+def test_what_callers_send_writes_its_days_and_instants_out() -> None:
+    """Day and Moment refuse numbers, which pydantic reads as days and seconds since 1970."""
+    loose = {
+        f"{name}:{field.lineno}"
+        for name, node in nodes()
+        if "/routes/" in name and isinstance(node, ast.ClassDef) and IS_SENT.intersection(map(ast.unparse, node.bases))
+        for field in node.body
+        if isinstance(field, ast.AnnAssign) and re.search(r"\b(date|datetime)\b", ast.unparse(field.annotation))
+    }
+    assert loose == set()

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, String
 from shared.database import UnitOfWork
 from shared.errors import AlreadyExists, Conflict, NotFound
 from shared.events.envelope import Instant
-from shared.http import ApiRouter, Needs, problems
+from shared.http import ApiRouter, Day, Needs, problems
 from starlette.requests import Request
 
 from sandbox import queries
@@ -76,7 +76,7 @@ class CompanySettings(BaseModel):
 class ChangedSettings(Strict):
     """What is left out stays."""
 
-    book_close_date: date | None = None
+    book_close_date: Day | None = None
     """Nothing dated up to this day is written any more; null opens the books again."""
     subscription: Subscription | None = None
     """`read_only`: every write is refused with 6190; `ended`: every call."""
