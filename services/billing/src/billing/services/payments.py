@@ -1,7 +1,7 @@
 """Payments and refunds, however they were entered: mirrored with what they went to."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from uuid import UUID
 
 from shared.database import UnitOfWork
@@ -24,6 +24,8 @@ _PAID_ON = text(
 )
 Rows = dict[str, Payment]
 Shares = dict[UUID, list[Application]]
+Change = tuple[Payment, Sequence[Application], Sequence[Application]]
+"""A payment, where it went before, and where it goes now."""
 
 
 class PaymentMirror:
@@ -42,6 +44,7 @@ class PaymentMirror:
         invoices = await self._ids(Invoice, realm_id, _shared(seen, "Invoice"))
         memos = await self._ids(CreditMemo, realm_id, _shared(seen, "CreditMemo"))
         touched: set[UUID] = set()
+        changed: list[Change] = []
         for one in seen:
             row = rows.get(one.id)
             if row is not None and not one.is_deleted and (row.is_deleted or not _is_newer(one, row)):
@@ -54,8 +57,8 @@ class PaymentMirror:
             customer = await self._customer(one, row, customers)
             self._apply(row, one, customer, former.get(row.id, []), shares)
             touched |= {share.invoice_id for share in (*former.get(row.id, []), *shares) if share.invoice_id}
-            await self._replace(row, former.get(row.id, []), shares)
-        await self._uow.session.flush()
+            changed.append((row, former.get(row.id, []), shares))
+        await self._replace(changed)
         await self.date_invoices(touched)
         return set(
             await self._uow.session.scalars(
@@ -115,16 +118,22 @@ class PaymentMirror:
         if event is not None:
             self._announcer.payment_moved(event, row, customer, _money(shares))
 
-    async def _replace(self, row: Payment, former: Sequence[Application], shares: Sequence[Application]) -> None:
-        if _signature(former) == _signature(shares):
-            return
+    async def _replace(self, changed: Iterable[Change]) -> None:
+        """All of them at once: a page of payments is a thousand."""
+        different = [one for one in changed if _signature(one[1]) != _signature(one[2])]
         await self._uow.session.flush()
-        await self._uow.session.execute(delete(Application).where(Application.payment_id == row.id))
-        for position, share in enumerate(shares):
-            share.payment_id, share.position = row.id, position
-        for old in former:
-            self._uow.session.expunge(old)
-        self._uow.session.add_all(shares)
+        if outdated := [row.id for row, former, _ in different if former]:
+            await self._uow.session.execute(
+                delete(Application).where(Application.payment_id.in_(outdated)),
+                execution_options={"synchronize_session": False},
+            )
+        for row, former, shares in different:
+            for old in former:
+                self._uow.session.expunge(old)
+            for position, share in enumerate(shares):
+                share.payment_id, share.position = row.id, position
+            self._uow.session.add_all(shares)
+        await self._uow.session.flush()
 
     async def _lock(self, realm_id: str, kind: PaymentKind, ids: Sequence[str]) -> Rows:
         rows = await self._uow.session.scalars(
