@@ -32,6 +32,9 @@ NAMING_CONVENTION = {
     "pk": "pk_%(table_name)s",
 }
 
+MOST_HINTS = 50
+"""Of one resource in one transaction: a browser reads a page of a list again sooner than that many rows."""
+
 OUTBOX = table(
     "outbox",
     *map(column, ("seq", "id", "type", "envelope", "created_at", "published_at", "failed_at", "error")),
@@ -119,6 +122,7 @@ class UnitOfWork:
     """`crm_now()` of this transaction, read once."""
     source: str
     _outbox: list[dict[str, Any]] = field(default_factory=list)
+    _hints: dict[str, dict[str, int]] = field(default_factory=dict)
     _notices: dict[tuple[str, str], None] = field(default_factory=dict)
 
     def publish(self, event: Event, *, causation_id: UUID | None = None) -> UUID:
@@ -145,8 +149,11 @@ class UnitOfWork:
         return event_id
 
     def hint(self, resource: str, id: UUID | str, version: int) -> None:
-        """Tell open browsers, after the commit, that this changed. Carries no data."""
-        self._notices["live", orjson.dumps({"resource": resource, "id": str(id), "version": version}).decode()] = None
+        """Tell open browsers, after the commit, that this changed. Carries no data.
+
+        Of more than MOST_HINTS of a resource it says `*`, version 0, once: read what you show of it again.
+        """
+        self._hints.setdefault(resource, {})[str(id)] = version
 
     def wake(self, channel: str) -> None:
         """Wake the jobs that wait on `channel` once this transaction has committed."""
@@ -159,6 +166,13 @@ class UnitOfWork:
             await self.session.execute(insert(OUTBOX), self._outbox)
             self._notices["wake", "outbox"] = None
             self._outbox = []
+        for resource, changed in self._hints.items():
+            named = changed if len(changed) <= MOST_HINTS else {"*": 0}
+            for id, version in named.items():
+                self._notices["live", orjson.dumps({"resource": resource, "id": id, "version": version}).decode()] = (
+                    None
+                )
+        self._hints = {}
         if self._notices:
             await self.session.execute(
                 text("SELECT pg_notify(c, p) FROM unnest(CAST(:c AS text[]), CAST(:p AS text[])) AS n(c, p)"),

@@ -5,14 +5,16 @@ from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID, uuid4
 
+import asyncpg
 import httpx
+import orjson
 import pytest
 from nats.aio.msg import Msg
 from probe_service.spec import CONSUMES
 from shared.bus import Puller
 from shared.clock import wall_now
 from shared.consuming import Consumer, Consumptions
-from shared.database import Begin
+from shared.database import MOST_HINTS, Begin, UnitOfWork
 from shared.events.messaging import ContactSeen
 from shared.main import durables
 from shared.relay import Relay, republish
@@ -239,3 +241,23 @@ async def test_a_dead_letter_is_replayed_once_its_cause_is_mended(
     assert await rows(begin, "SELECT body FROM note") == [("seen",)]
     assert (await client.post(address)).status_code == 409
     assert (await client.get("/internal/v1/dead-letters")).json()["items"] == []
+
+
+async def test_of_many_changes_a_browser_hears_one_hint(begin: Begin, database: Database) -> None:
+    heard: list[dict[str, object]] = []
+    listener = await asyncpg.connect(database.owner_url.replace("+asyncpg", ""))
+    try:
+        await listener.add_listener("live", lambda *notice: heard.append(orjson.loads(notice[-1])))
+        async with begin() as tx:
+            uow = await tx.aget(UnitOfWork)
+            for version in (1, 2):
+                uow.hint("few", "a", version)
+            for number in range(MOST_HINTS + 1):
+                uow.hint("many", str(number), 1)
+        await until(lambda: len(heard) >= 2, what="both are heard")
+    finally:
+        await listener.close()
+    assert heard == [
+        {"resource": "few", "id": "a", "version": 2},
+        {"resource": "many", "id": "*", "version": 0},
+    ]

@@ -23,7 +23,7 @@ async def live_stream(
     hub: FromApp[Hub],
     authorizer: FromApp[Authorizer],
 ) -> StreamingResponse:
-    """`hint` events `{service, resource, id, version}`: read that record again if yours is older.
+    """`hint` events `{service, resource, id, version}`: read that record again if yours is older; `*` stands for many.
 
     After `ready` (each connection) and `resync`, read again all that is shown. `ended`: the session is over.
     """

@@ -114,7 +114,9 @@ async def test_changed_preferences_are_told_of_and_a_lapse_is_not(
     assert [(event["type"], event["intuitentityid"]) for event in events] == [("qbo.preferences.updated.v1", "1")]
 
 
-@pytest.mark.parametrize("wrong", [{"book_close_date": "soon"}, {"book_close_date": 0}, {"subscription": "none"}, {"colour": 1}])
+@pytest.mark.parametrize(
+    "wrong", [{"book_close_date": "soon"}, {"book_close_date": 0}, {"subscription": "none"}, {"colour": 1}]
+)
 async def test_what_is_no_setting_is_refused(control: httpx.AsyncClient, wrong: dict[str, Any]) -> None:
     assert (await control.patch(SETTINGS, json=wrong)).status_code == 422
     assert (await control.patch(f"{CONTROL}/12/settings", json={})).status_code == 404

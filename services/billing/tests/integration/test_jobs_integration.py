@@ -1,6 +1,7 @@
 """Jobs, their visits, and the calendars that show them."""
 
 import asyncio
+import re
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -523,8 +524,8 @@ async def test_a_feed_reaches_from_90_days_back_to_400_days_ahead(office: Office
 async def test_a_feed_has_the_names_of_now(office: Office) -> None:
     primary, secondary = await ana(office), await ana(office, first_name="A.")
     calendar = await a_calendar(office)
-    job = await a_job(office, secondary)
-    visit = await a_visit(office, job, at(days=1))
+    job = await a_job(office, secondary, notes="Ask for Ana's brother")
+    visit = await a_visit(office, job, at(days=1), notes="The key is under the mat")
     await merge(office, secondary, primary)
     await ana(office, contact_id=primary, last_name="Costa", version=2)
     office_token = office.api.headers["Authorization"]
@@ -534,11 +535,13 @@ async def test_a_feed_has_the_names_of_now(office: Office) -> None:
         people = await tx.aget(PeopleService)
         await people.record_erasure(ContactErased(contact_id=primary, phone_hashes=[]))
     event = (await feed(office, calendar))[visit["id"]]
-    assert str(event["SUMMARY"]) == "Repair: North wall"
-    assert "Phone" not in str(event["DESCRIPTION"])
+    assert str(event["SUMMARY"]) == "Repair: Erased"
+    assert not {"mat", "brother", "Phone", "Ana"}.intersection(re.findall(r"\w+", str(event["DESCRIPTION"])))
+    assert "LOCATION" not in event
     office.api.headers["Authorization"] = office_token
-    edited = await edit(office, await shown(office, job), place=None)
-    assert edited == IsPartialDict(contact_name=None, contact_id=str(secondary), place=None)
+    assert await shown(office, job) == IsPartialDict(
+        contact_name=None, contact_id=str(secondary), title="Erased", notes=None, place=None, property_id=None
+    )
 
 
 async def test_a_company_is_called_by_its_name(office: Office) -> None:

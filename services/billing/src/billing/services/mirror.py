@@ -23,6 +23,7 @@ from billing.models import (
     Payment,
     Push,
     Term,
+    insert_all,
 )
 from billing.models.books import Form
 from billing.provider import (
@@ -101,6 +102,8 @@ class MirrorService:
         self._uow = uow
         self._announcer = announcer
         self._payments = payments
+        self._new: list[Any] = []
+        """Rows that are not inserted yet, in their order."""
 
     async def missing(self, realm_id: str, references: References) -> References:
         """Those that are not mirrored."""
@@ -142,8 +145,13 @@ class MirrorService:
                 await self._store_invoices(realm_id, ordered, rows)
             case "CreditMemo":
                 await self._store_credit_memos(realm_id, ordered, rows)
+        await self._insert_new()
         await self._uow.session.flush()
         return set()
+
+    async def _insert_new(self) -> None:
+        new, self._new = self._new, []
+        await insert_all(self._uow.session, new)
 
     async def _serialise(self, realm_id: str) -> None:
         """One writer of a company's mirror at a time: notices, changes, pulls and answers to writes all end here."""
@@ -226,7 +234,7 @@ class MirrorService:
             is_active=True,
             needs_match=False,
         )
-        self._uow.session.add(row)
+        self._new.append(row)
         return row
 
     def _fill_customer(self, row: Customer, seen: CustomerSeen) -> None:
@@ -274,7 +282,7 @@ class MirrorService:
             stub = found[qb_id] = self._begin_customer(realm_id)
             name = "No customer" if qb_id == NOBODY else f"Customer {qb_id}"
             stub.qb_id, stub.display_name, stub.is_active, stub.version = qb_id, name, False, 1
-        await self._uow.session.flush()
+        await self._insert_new()
         return found
 
     async def _forms(self, model: type[R], seen: Sequence[Seen], rows: dict[str, R]) -> dict[str, R]:
@@ -284,7 +292,7 @@ class MirrorService:
     def _begin_form(self, row: Form, realm_id: str) -> None:
         row.id, row.realm_id, row.sync_token, row.qb_updated_at = uuid7(), realm_id, -1, ""
         row.source, row.created_at, row.version, row.is_deleted = Source.QUICKBOOKS, self._uow.now, 0, False
-        self._uow.session.add(row)
+        self._new.append(row)
 
     def _fill_form(self, row: Form, seen: FormSeen, customer: Customer) -> None:
         row.number, row.customer_id, row.currency = seen.number, customer.id, seen.currency
@@ -373,6 +381,7 @@ class MirrorService:
             if row.paid_at and not before.paid_at:
                 paid.append(row.id)
             self._announcer.invoice_moved(row, before, customers[one.customer])
+        await self._insert_new()
         await self._payments.date_invoices(paid)
 
     def _settle(self, row: Invoice, seen: InvoiceSeen, *, is_first: bool, zone: str) -> None:

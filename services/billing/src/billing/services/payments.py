@@ -10,7 +10,7 @@ from shared.ids import uuid7
 from sqlalchemy import delete, select, text
 
 from billing.allocation import money_shares
-from billing.models import Application, CreditMemo, Customer, Invoice, Payment
+from billing.models import Application, CreditMemo, Customer, Invoice, Payment, insert_all
 from billing.provider import PaymentSeen, RefundSeen, Seen, Share
 from billing.services.announcing import Announcer
 from billing.states import PaymentKind
@@ -44,6 +44,7 @@ class PaymentMirror:
         invoices = await self._ids(Invoice, realm_id, _shared(seen, "Invoice"))
         memos = await self._ids(CreditMemo, realm_id, _shared(seen, "CreditMemo"))
         touched: set[UUID] = set()
+        new: list[Payment] = []
         changed: list[Change] = []
         for one in seen:
             row = rows.get(one.id)
@@ -54,10 +55,12 @@ class PaymentMirror:
                 if one.is_deleted:
                     continue
                 row = self._begin(realm_id, kind)
+                new.append(row)
             customer = await self._customer(one, row, customers)
             self._apply(row, one, customer, former.get(row.id, []), shares)
             touched |= {share.invoice_id for share in (*former.get(row.id, []), *shares) if share.invoice_id}
             changed.append((row, former.get(row.id, []), shares))
+        await insert_all(self._uow.session, new)
         await self._replace(changed)
         await self.date_invoices(touched)
         return set(
@@ -73,7 +76,7 @@ class PaymentMirror:
             await self._uow.session.execute(_PAID_ON, {"ids": list(invoice_ids)})
 
     def _begin(self, realm_id: str, kind: PaymentKind) -> Payment:
-        row = Payment(
+        return Payment(
             id=uuid7(),
             realm_id=realm_id,
             kind=kind,
@@ -86,8 +89,6 @@ class PaymentMirror:
             is_voided=False,
             is_deleted=False,
         )
-        self._uow.session.add(row)
-        return row
 
     async def _customer(self, seen: Seen, row: Payment, customers: Mapping[str, Customer]) -> Customer:
         if isinstance(seen, PaymentSeen | RefundSeen):
@@ -132,8 +133,7 @@ class PaymentMirror:
                 self._uow.session.expunge(old)
             for position, share in enumerate(shares):
                 share.payment_id, share.position = row.id, position
-            self._uow.session.add_all(shares)
-        await self._uow.session.flush()
+        await insert_all(self._uow.session, [share for _, _, shares in different for share in shares])
 
     async def _lock(self, realm_id: str, kind: PaymentKind, ids: Sequence[str]) -> Rows:
         rows = await self._uow.session.scalars(

@@ -18,8 +18,20 @@ from sqlalchemy import ColumnElement, and_, delete, func, or_, select, text, upd
 from sqlalchemy.dialects.postgresql import insert
 
 from billing.matching import names_of, place_of
-from billing.models import CandidateStatus, ContactAlias, ContactCopy, Customer, MatchCandidate, PropertyCopy
+from billing.models import (
+    CandidateStatus,
+    ContactAlias,
+    ContactCopy,
+    Customer,
+    Job,
+    MatchCandidate,
+    PropertyCopy,
+    Visit,
+)
 from billing.services.announcing import Announcer
+
+ERASED = "Erased"
+"""The title of a job whose person was erased."""
 
 _PERSON = text("""
     WITH RECURSIVE chain (contact_id) AS (
@@ -156,17 +168,33 @@ class PeopleService:
 
     async def record_erasure(self, event: ContactErased) -> None:
         """Forget who it was. The books stay: they are the company's, and the law asks for them."""
-        await self._uow.session.execute(delete(ContactCopy).where(ContactCopy.contact_id == event.contact_id))
+        family = await self.family(event.contact_id)
+        await self._uow.session.execute(delete(ContactCopy).where(ContactCopy.contact_id.in_(family)))
         await self._uow.session.execute(
             update(MatchCandidate)
-            .where(MatchCandidate.contact_id == event.contact_id, MatchCandidate.status == CandidateStatus.OPEN)
+            .where(MatchCandidate.contact_id.in_(family), MatchCandidate.status == CandidateStatus.OPEN)
             .values(status=CandidateStatus.OBSOLETE)
         )
         rows = await self._uow.session.scalars(
-            select(Customer).where(Customer.contact_id == event.contact_id).order_by(Customer.id).with_for_update()
+            select(Customer).where(Customer.contact_id.in_(family)).order_by(Customer.id).with_for_update()
         )
         for row in rows:
             self._announcer.unlink(row, reason="erased")
+        await self._blank_jobs(family)
+
+    async def _blank_jobs(self, family: Sequence[UUID]) -> None:
+        """That somebody was there stays; where it was and what was written about it tells who."""
+        session, now = self._uow.session, self._uow.now
+        jobs = (
+            await session.scalars(select(Job).where(Job.contact_id.in_(family)).order_by(Job.id).with_for_update())
+        ).all()
+        visits = await session.scalars(select(Visit).where(Visit.job_id.in_([job.id for job in jobs])))
+        for visit in visits:
+            visit.notes, visit.changed_at = None, now
+            visit.touch()
+        for job in jobs:
+            job.title, job.notes, job.place, job.property_id, job.changed_at = ERASED, None, None, None, now
+            self._uow.hint("jobs", job.id, job.touch())
 
     async def record_properties(self, events: Sequence[PropertyChanged]) -> None:
         newest: dict[UUID, PropertyItem] = {}
