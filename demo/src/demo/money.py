@@ -1,11 +1,13 @@
 """The story's second half: who said yes gets an estimate, accepted ones become invoices, and payments arrive."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
+from uuid import uuid4
 
 import httpx
 
@@ -27,6 +29,7 @@ DECLINES_EVERY, DEPOSIT_EVERY, LATE_EVERY, PART_EVERY = 6, 4, 5, 3
 STRANGER = "Walk-in customer"
 """Somebody whom nobody texted, and whose money no text earned."""
 PAGE = 1000
+TRIES, PAUSE_SECONDS = 10, 0.3
 
 
 @dataclass
@@ -98,18 +101,26 @@ class QuickBooks:
         return next((rows for name, rows in answer.items() if isinstance(rows, list)), [])
 
     def _write(self, entity: str, body: dict[str, Any]) -> dict[str, Any]:
-        return self._call("POST", entity, json=body)
+        # Under one requestid, however often it is tried: what had been written is answered again.
+        return self._call("POST", entity, json=body, params={"requestid": str(uuid4())})
 
     def _call(self, method: str, path: str, **request: Any) -> dict[str, Any]:
-        answer = self._answer(method, path, **request)
-        if answer.status_code == httpx.codes.UNAUTHORIZED:
-            # The clock was moved past the token's hour.
-            self._token = ""
-            answer = self._answer(method, path, **request)
-        if answer.is_error:
-            raise DemoError(f"QuickBooks answered {answer.status_code}: {answer.text[:200]}")
-        document: dict[str, Any] = answer.json(parse_float=Decimal)
-        return document
+        """Asks again where QuickBooks fails as the demo made it fail."""
+        why = ""
+        for _ in range(TRIES):
+            try:
+                answer = self._answer(method, path, **request)
+                if answer.is_success:
+                    document: dict[str, Any] = answer.json(parse_float=Decimal)
+                    return document
+                why = f"{answer.status_code}: {answer.text[:200]}"
+                if answer.status_code == httpx.codes.UNAUTHORIZED:
+                    # The clock was moved past the token's hour.
+                    self._token = ""
+            except (httpx.TransportError, ValueError) as error:
+                why = repr(error)
+            time.sleep(PAUSE_SECONDS)
+        raise DemoError(f"QuickBooks did not let the demo {method} {path} in {TRIES} tries, at last: {why}")
 
     def _answer(self, method: str, path: str, **request: Any) -> httpx.Response:
         self._token = self._token or self._sign_in()
