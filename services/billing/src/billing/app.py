@@ -18,6 +18,7 @@ from billing.routes import (
     jobs,
     payments,
     public,
+    terms,
     webhooks,
 )
 from billing.settings import Settings
@@ -27,6 +28,7 @@ ROUTERS = (
     webhooks.router,
     customers.router,
     items.router,
+    terms.router,
     estimates.router,
     invoices.router,
     payments.router,

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-import orjson
-
 from billing.lines import Line, LineKind, read_lines
 from billing.models import ContactCopy, Customer, Estimate, Invoice
 from billing.models.books import Form
@@ -49,9 +47,9 @@ def changed_customer(row: Customer, changes: Mapping[str, str | None]) -> Docume
     return body
 
 
-def says(seen: object, changes: str) -> bool:
-    """Whether what was read has all of these changes (a write's `argument`)."""
-    return all((getattr(seen, name, None) or None) == value for name, value in orjson.loads(changes).items())
+def says(seen: object, values: Mapping[str, str | None]) -> bool:
+    """Whether what was read has all of these."""
+    return all((getattr(seen, name, None) or None) == value for name, value in values.items())
 
 
 def estimate(row: Estimate, customer_qb_id: str) -> Document:

@@ -415,6 +415,7 @@ async def test_edits_need_the_version_that_was_read_and_sound_values(connected: 
         ("POST", f"customers/{NOBODY}/unlink", "customers:write"),
         ("POST", f"customers/matches/{NOBODY}/accept", "customers:write"),
         ("GET", "items", "items:read"),
+        ("GET", "terms", "items:read"),
     ],
 )
 async def test_everything_needs_its_permission(

@@ -11,6 +11,7 @@ from billing.models import Customer, Estimate, Invoice, Push
 from billing.services.pushing import MOST_CLASHES, PushProcess
 from billing.states import EstimateStatus, PushKind, PushState
 from shared.clock import wall_now
+from shared.rules.money import Money
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -271,6 +272,81 @@ async def test_an_answer_that_could_not_be_written_is_not_forgotten(connected: O
     else:
         # Given up: what QuickBooks says counts.
         assert (theirs["TxnStatus"], status) == ("Pending", EstimateStatus.OPEN)
+
+
+async def edit_theirs(office: Office, entity: str, qb_id: str | None, **changes: Any) -> None:
+    """Somebody changes it in QuickBooks."""
+    newest = (await office.quickbooks("GET", f"{entity}/{qb_id}"))[entity.capitalize()]
+    body = {"Id": qb_id, "SyncToken": newest["SyncToken"], "sparse": True, **changes}
+    await office.quickbooks("POST", entity, body)
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+@pytest.mark.parametrize("decision", ["retry", "drop"])
+async def test_a_price_that_was_changed_after_the_yes_is_a_persons_to_decide(
+    connected: Office, decision: str, *, is_told: bool
+) -> None:
+    made = await pushed(connected)
+    row = await connected.one(Estimate)
+    before = (await connected.quickbooks("GET", f"estimate/{row.qb_id}"))["Estimate"]
+    if not is_told:
+        await connected.turn(events=LOST)
+    await post(connected, f"estimates/{made['id']}/accept", name="Ana Lima")
+    line = {
+        "DetailType": "SalesItemLineDetail",
+        "Amount": "999.00",
+        "SalesItemLineDetail": before["Line"][0]["SalesItemLineDetail"] | {"Qty": 1, "UnitPrice": "999.00"},
+    }
+    await edit_theirs(connected, "estimate", row.qb_id, Line=[line])
+    await connected.settle()
+    push = await failed(connected)
+    assert (push.kind, push.error_code) == (PushKind.MARK_ESTIMATE, "changed_in_quickbooks")
+    now = (await connected.one(Estimate)).total_cents
+    assert push.error is not None
+    assert str(Money(row.total_cents)) in push.error
+    assert str(Money(now)) in push.error
+    assert now != row.total_cents
+    theirs = (await connected.quickbooks("GET", f"estimate/{row.qb_id}"))["Estimate"]
+    assert theirs["TxnStatus"] == "Pending"
+    await decide(connected, decision, push.id)
+    theirs = (await connected.quickbooks("GET", f"estimate/{row.qb_id}"))["Estimate"]
+    assert theirs["TxnStatus"] == ("Accepted" if decision == "retry" else "Pending")
+
+
+@pytest.mark.parametrize("decision", ["retry", "drop"])
+async def test_one_thing_changed_on_both_sides_is_a_persons_to_decide(connected: Office, decision: str) -> None:
+    await pushed(connected)
+    await connected.turn(events=LOST)
+    row = await connected.one(Customer)
+    edited = await connected.api.patch(
+        f"/api/v1/customers/{row.id}", json={"city": "Quincy"}, headers={"If-Match": f'"{row.version}"'}
+    )
+    assert edited.is_success, edited.text
+    await edit_theirs(connected, "customer", row.qb_id, BillAddr={"City": "Milton"})
+    await connected.settle()
+    push = await failed(connected)
+    assert (push.kind, push.error_code) == (PushKind.UPDATE_CUSTOMER, "changed_in_quickbooks")
+    assert push.error is not None
+    assert "Quincy" in push.error
+    assert "Milton" in push.error
+    await decide(connected, decision, push.id)
+    theirs = (await connected.quickbooks("GET", f"customer/{row.qb_id}"))["Customer"]
+    kept = "Quincy" if decision == "retry" else "Milton"
+    assert (theirs["BillAddr"]["City"], (await connected.one(Customer)).city) == (kept, kept)
+
+
+async def test_two_edits_in_a_row_are_no_clash(connected: Office) -> None:
+    await pushed(connected)
+    row = await connected.one(Customer)
+    for city in ("Quincy", "Milton"):
+        newest = await connected.one(Customer)
+        edited = await connected.api.patch(
+            f"/api/v1/customers/{row.id}", json={"city": city}, headers={"If-Match": f'"{newest.version}"'}
+        )
+        assert edited.is_success, edited.text
+    await connected.settle()
+    assert (await connected.quickbooks("GET", f"customer/{row.qb_id}"))["Customer"]["BillAddr"]["City"] == "Milton"
+    assert {state for _, state in await connected.pushes()} == {"done"}
 
 
 async def test_a_request_id_that_somebody_used_is_replaced_by_another(connected: Office) -> None:

@@ -7,7 +7,9 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from billing.models import Estimate, Invoice, Item, Push
+import svcs
+from billing.models import Estimate, Invoice, Item, Push, Term
+from billing.public_links import PublicLinks
 from billing.states import EstimateStatus
 
 from .office import Office
@@ -116,6 +118,35 @@ async def test_the_customer_answers_on_a_page_that_nobody_can_guess(connected: O
     assert len(await connected.published("billing.estimate.accepted.v1")) == 1
     other = address[:-1] + ("A" if address[-1] != "A" else "B")
     assert (await connected.api.get(other)).status_code == 404
+
+
+async def test_nobody_says_yes_before_quickbooks_has_said_what_it_costs(connected: Office) -> None:
+    """The first estimate of a company: no tax rate is known, and its total is not the one that QuickBooks makes."""
+    made = await post(connected, f"estimates/{(await draft(connected))['id']}/push")
+    assert (made["status"], made["public_url"]) == ("open", None)
+    async with svcs.Container(connected.registry) as container:
+        token = (await container.aget(PublicLinks)).token(UUID(made["id"]))
+    page = await connected.api.get(f"/public/estimates/{token}")
+    yes = await connected.api.post(f"/public/estimates/{token}/accept", data={"name": "Ana Lima"})
+    assert {page.status_code, yes.status_code} == {404}
+    assert "still being written" in page.text
+    await connected.settle()
+    assert "$1,381.25" in (await connected.api.get(f"/public/estimates/{token}")).text
+
+
+async def test_an_invoice_has_terms_that_quickbooks_has(connected: Office) -> None:
+    estimate = await accepted(connected)
+    terms = (await connected.api.get("/api/v1/terms")).json()["items"]
+    assert {"Net 30", "Due on receipt"} <= {term["name"] for term in terms}
+    unknown = {"estimate_id": estimate["id"], "term_id": str(CONTACT)}
+    answer = await connected.api.post("/api/v1/invoices", json=unknown)
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "body.term_id")
+    (net,) = [term for term in terms if term["name"] == "Net 30"]
+    made = await post(connected, "invoices", estimate_id=estimate["id"], term_id=net["id"])
+    await connected.settle()
+    row = await connected.one(Invoice, Invoice.id == UUID(made["id"]))
+    theirs = (await connected.quickbooks("GET", f"invoice/{row.qb_id}"))["Invoice"]
+    assert theirs["SalesTermRef"]["value"] == (await connected.one(Term, Term.id == row.term_id)).qb_id
 
 
 async def test_an_accepted_estimate_becomes_one_invoice_with_its_lines(connected: Office) -> None:

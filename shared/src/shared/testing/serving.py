@@ -20,7 +20,8 @@ def address(of: socket.socket) -> str:
 @contextlib.asynccontextmanager
 async def served(app: Any, listener: socket.socket) -> AsyncIterator[None]:
     """Serves `app`, whose lifespan the caller has entered."""
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
+    # A test may be kept waiting for longer than uvicorn's five seconds: its next request must not meet a closing one.
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", timeout_keep_alive=600))
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     task = asyncio.create_task(server._serve([listener]))  # noqa: SLF001 - serve() would take the signals of the tests
     try:

@@ -33,7 +33,7 @@ class Push(Base, Identified):
     after_id: Mapped[UUID | None]
     """Another target that has to be in QuickBooks first: the customer of a form."""
     argument: Mapped[str | None]
-    """What else the write says: an e-mail address, an answer."""
+    """What else the write says: an e-mail address, the cents that were accepted, a CustomerEdit."""
     state: Mapped[PushState] = mapped_column(str_enum(PushState), default=PushState.PENDING)
     request_id: Mapped[UUID | None]
     body: Mapped[str | None]

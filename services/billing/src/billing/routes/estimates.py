@@ -122,7 +122,7 @@ class EstimateOut(EstimateItem):
     answered_by: str | None
     answer_note: str | None
     public_url: str | None
-    """Where the customer looks at it and answers; null for a draft."""
+    """Where the customer looks at it and answers; null until QuickBooks has it."""
     writes: list[WriteOut]
     """What is still to be written into QuickBooks, or could not be."""
 
@@ -154,7 +154,6 @@ class Shown:
         customer = await self._session.get_one(Customer, row.customer_id)
         lines = read_lines(row.lines)
         items = await items_by_qb_id(self._session, row.realm_id, {line.item for line in lines if line.item})
-        is_draft = row.status is EstimateStatus.DRAFT
         return EstimateOut(
             **_fields(row, customer),
             qb_id=row.qb_id,
@@ -163,7 +162,7 @@ class Shown:
             memo=row.memo,
             answered_by=row.answered_by,
             answer_note=row.answer_note,
-            public_url=None if is_draft else f"{self._public_url}/public/estimates/{self._links.token(row.id)}",
+            public_url=f"{self._public_url}/public/estimates/{self._links.token(row.id)}" if row.qb_id else None,
             writes=[WriteOut.of(push) for push in await self._intents.unsettled(row.id)],
         )
 

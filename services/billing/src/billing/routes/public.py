@@ -36,6 +36,7 @@ _FORM = {
     "x-max-bytes": MAX_BODY,
     "requestBody": {"required": True, "content": {"application/x-www-form-urlencoded": {"schema": _ANSWER}}},
 }
+_NOT_YET = "This estimate is still being written. Look again in a minute."
 _NOBODY_HERE = "There is no estimate at this address. Check it, or call us."
 
 
@@ -50,6 +51,9 @@ async def _estimate(token: str, links: PublicLinks, estimates: EstimateService) 
     row = await estimates.get(found) if found is not None else None
     if row is None or row.status is EstimateStatus.DRAFT:
         raise NotFound(_NOBODY_HERE)
+    if row.qb_id is None and row.status is not EstimateStatus.DELETED:
+        # Its tax is QuickBooks's to say: nobody agrees to a total that may be another one in a moment.
+        raise NotFound(_NOT_YET)
     return row
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from uuid import UUID
 
-import orjson
 from shared.database import UnitOfWork
 from shared.errors import NotFound
 from shared.etag import check_version
@@ -12,6 +11,7 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from billing import documents
+from billing.clashes import CustomerEdit
 from billing.errors import AlreadyDecided, AlreadyLinked, ContactGone, CustomerGone, NothingToCallIt
 from billing.matching import Match, compare, names_of_customer, place_of, profile_of_contact, profile_of_customer
 from billing.models import CandidateStatus, ContactCopy, Customer, MatchCandidate
@@ -284,12 +284,13 @@ class CustomerService:
         changed = {name: value for name, value in changes.items() if getattr(row, name) != value}
         if not changed:
             return row
+        edit = CustomerEdit.on(row, changed)
         for name, value in changed.items():
             setattr(row, name, value)
         row.name_keys = names_of_customer(row).keys
         row.touch()
         self._look_again(row)
         if row.qb_id is not None or await self._intents.unsettled(row.id):
-            self._intents.queue(PushKind.UPDATE_CUSTOMER, row, by=by, argument=orjson.dumps(changed).decode())
+            self._intents.queue(PushKind.UPDATE_CUSTOMER, row, by=by, argument=edit.stored())
         self._uow.hint("customers", row.id, row.version)
         return row

@@ -187,7 +187,9 @@ class EstimateService:
         row.answered_by, row.answer_note = name, note
         customer = await self._uow.session.get_one(Customer, row.customer_id)
         self._announcer.estimate_moved(row, before, customer)
-        self._intents.queue(PushKind.MARK_ESTIMATE, row, by=name)
+        # Before QuickBooks has it, nobody was shown a price that could have been changed there.
+        price = str(row.total_cents) if accepted and row.qb_id is not None else None
+        self._intents.queue(PushKind.MARK_ESTIMATE, row, by=name, argument=price)
         return row
 
     async def expire(self) -> int:

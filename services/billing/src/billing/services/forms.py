@@ -58,12 +58,11 @@ class FormService:
         if not customer.is_active and customer.merged_into_id is None:
             raise CustomerGone(
                 f"The customer {customer.display_name} was deleted or made inactive in QuickBooks. Make it active again"
-                " there, or choose another one."
+                " there, or discard this and begin anew for another contact."
             )
         if connection.closed_until and written_on <= connection.closed_until:
             raise PeriodClosed(
-                f"The books are closed up to {connection.closed_until}. Choose a later date, or reopen the period in"
-                " QuickBooks."
+                f"The books are closed up to {connection.closed_until}. Reopen the period in QuickBooks and try again."
             )
 
 

@@ -4,7 +4,6 @@ import re
 from dataclasses import dataclass
 from uuid import UUID
 
-import orjson
 from shared.database import UnitOfWork
 from shared.errors import AppError, InvalidTransition, NotFound
 from shared.ids import uuid7
@@ -12,6 +11,7 @@ from sqlalchemy import ColumnElement, and_, exists, or_, select, text, update
 from sqlalchemy.orm import aliased
 
 from billing import documents
+from billing.clashes import CustomerEdit, accept_clash, found_clash
 from billing.models import Connection, Customer, Estimate, Invoice, Push, Term
 from billing.models.books import Form
 from billing.services.marks import MarkService
@@ -135,6 +135,8 @@ class IntentService:
         if not is_create and target.qb_id is None:
             raise NotReady("It is not in QuickBooks, as writing it there failed before.", code="not_in_quickbooks")
         if push.request_id is None or push.body is None:
+            if clash := found_clash(push, target):
+                raise NotReady(clash, code="changed_in_quickbooks")
             push.request_id, push.body = uuid7(), documents.text(await self._document(push, target))
             push.was_unsent = not isinstance(target, Customer) and target.sent_at is None
         return Intent(
@@ -161,7 +163,7 @@ class IntentService:
     async def _document(self, push: Push, target: Customer | Estimate | Invoice) -> documents.Document:
         if isinstance(target, Customer):
             if push.kind is PushKind.UPDATE_CUSTOMER:
-                return documents.changed_customer(target, orjson.loads(push.argument or "{}"))
+                return documents.changed_customer(target, CustomerEdit.of(push.argument).values)
             return documents.customer(target)
         if push.kind in (PushKind.SEND_ESTIMATE, PushKind.SEND_INVOICE):
             return {}
@@ -195,7 +197,7 @@ class IntentService:
         if not customer.is_active:
             raise NotReady(
                 f"The customer {customer.display_name} was deleted or made inactive in QuickBooks. Make it active again"
-                " there, or choose another customer.",
+                " there and try again, or give this up.",
                 code="customer_gone",
             )
         return customer.qb_id
@@ -291,6 +293,7 @@ class IntentService:
         push.request_id = push.body = push.first_tried_at = push.next_try_at = push.settled_at = None
         push.error = push.error_code = None
         target = await self._target(push)
+        accept_clash(push, target)
         if isinstance(target, Form) and target.qb_id is None:
             # Another day, as the first one may be what was refused.
             target.written_on = company_day(self._uow.now, await self._zone(target.realm_id))

@@ -7,13 +7,13 @@ from decimal import Decimal
 from uuid import UUID
 
 from shared.database import Begin, UnitOfWork
-from shared.errors import InvalidTransition, NotFound
+from shared.errors import Invalid, InvalidTransition, NotFound
 from shared.ids import uuid7
 from sqlalchemy import select
 
 from billing.errors import AlreadyInvoiced, NoEmailAddress, NothingLeft, NotWritten
 from billing.lines import Line, read_lines, share_of, store_lines
-from billing.models import Connection, Customer, Estimate, Invoice
+from billing.models import Connection, Customer, Estimate, Invoice, Term
 from billing.services.announcing import Announcer
 from billing.services.connections import ConnectionService
 from billing.services.estimates import EstimateService
@@ -82,6 +82,7 @@ class InvoiceService:
         customer = await self._uow.session.get_one(Customer, estimate.customer_id)
         today = self._forms.today(connection)
         self._forms.check_writable(connection, customer, today)
+        await self._check_term(new.term_id)
         lines, shares = await self._lines(estimate, new)
         totals = await self._forms.totals(lines, connection)
         row = Invoice(
@@ -118,6 +119,10 @@ class InvoiceService:
         self._intents.queue(PushKind.CREATE_INVOICE, row, by=by, after=customer)
         self._uow.hint("invoices", row.id, row.version)
         return row
+
+    async def _check_term(self, term_id: UUID | None) -> None:
+        if term_id is not None and await self._uow.session.get(Term, term_id) is None:
+            raise Invalid("There is no such term. Choose one that QuickBooks has.", request_field="body.term_id")
 
     async def _lines(self, estimate: Estimate, new: NewInvoice) -> tuple[list[Line], list[int]]:
         """The lines, and what they are of each line of the estimate."""

@@ -23,6 +23,7 @@ from shared.failpoints import failpoint
 from sqlalchemy import or_, select
 
 from billing import documents
+from billing.clashes import CustomerEdit
 from billing.models import Connection, Push
 from billing.provider import (
     PROVIDER,
@@ -255,7 +256,7 @@ class PushProcess:
             return seen if getattr(seen, "is_voided", False) else None
         if intent.kind is PushKind.UPDATE_CUSTOMER:
             seen = await books.read(intent.entity, intent.qb_id)
-            return seen if documents.says(seen, intent.argument) else None
+            return seen if documents.says(seen, CustomerEdit.of(intent.argument).values) else None
         return None
 
     async def _rename(self, claim: Claim, books: Books, error: QuickBooksRefused) -> None:
