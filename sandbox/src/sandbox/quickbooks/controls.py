@@ -55,6 +55,8 @@ class Tokens(BaseModel):
     after_rotation: Literal["refuse", "revoke_all", "grace"] = "refuse"
     """What presenting the former value does: refused, the winner's tokens die too, or accepted once more."""
     invalid_client_status: Literal[400, 401] = 401
+    fails: Literal["before", "after"] | None = None
+    """As long as it is set, tokens are answered by a 503: before anything was done, or after it was."""
     consent: Literal["grant", "deny"] = "grant"
     """What the person at the consent page chooses."""
 

@@ -13,6 +13,7 @@ from billing.services.tokens import TokenKeeper
 from billing.states import ConnectionStatus
 from shared.clock import wall_now
 from shared.database import UnitOfWork
+from shared.errors import ProviderUnavailable
 from sqlalchemy import update
 
 from .office import REALM, Office
@@ -141,14 +142,20 @@ async def test_a_dead_refresh_token_asks_for_a_person_and_keeps_everything(conne
     assert [row["qb_id"] for row in body.json()["items"]] == [customer["Id"]]
 
 
-async def test_what_intuit_cannot_answer_now_is_asked_again_with_the_same_token(connected: Office) -> None:
+@pytest.mark.parametrize("fails", ["before", "after"])
+async def test_what_intuit_cannot_answer_now_is_asked_again_with_the_same_token(connected: Office, fails: str) -> None:
     await expire(connected)
     before = await connected.one(OAuthToken)
-    await connected.control.patch("/sandbox/v1/controls", json={"quickbooks": {"tokens": {"access_seconds": 1800}}})
-    token = await (await keeper(connected)).token(REALM)
-    after = await connected.one(OAuthToken)
-    assert token
-    assert after.version == before.version + 1
+    await connected.turn(tokens={"fails": fails})
+    for _ in range(2):
+        with pytest.raises(ProviderUnavailable, match="503"):
+            await (await keeper(connected)).token(REALM)
+    kept = await connected.one(OAuthToken)
+    assert (kept.version, kept.sealed_refresh) == (before.version, before.sealed_refresh)
+    assert (await connected.one(Connection)).status is ConnectionStatus.CONNECTED
+    await connected.turn(tokens={"fails": None})
+    assert await (await keeper(connected)).token(REALM)
+    assert (await connected.one(OAuthToken)).version == before.version + 1
 
 
 async def test_disconnecting_forgets_the_tokens_here_and_there(connected: Office) -> None:

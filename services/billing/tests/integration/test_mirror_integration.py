@@ -578,6 +578,17 @@ async def test_a_deactivated_customer_that_nobody_told_of_is_found_at_night(conn
     assert await compared(connected) == []
 
 
+async def test_an_item_that_is_not_sold_any_more_is_found_at_night(connected: Office) -> None:
+    row = (await connected.rows(Item, Item.is_active))[0]
+    newest = (await connected.quickbooks("GET", f"item/{row.qb_id}"))["Item"]
+    await connected.turn(events=LOST)
+    await changed(connected, "Item", newest, Active=False)
+    await connected.advance(timedelta(days=1, hours=2))
+    await connected.settle()
+    assert not (await connected.one(Item, Item.id == row.id)).is_active
+    assert await compared(connected) == []
+
+
 async def test_a_deactivated_customer_that_a_webhook_tells_of_is_inactive_at_once(connected: Office) -> None:
     ana = await connected.new_customer("Ana Lima")
     await connected.settle()

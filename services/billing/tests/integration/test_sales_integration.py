@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 import svcs
-from billing.models import Estimate, Invoice, Item, Push, Term
+from billing.models import Customer, Estimate, Invoice, Item, Push, Term
 from billing.public_links import PublicLinks
 from billing.states import EstimateStatus
 
@@ -132,6 +132,22 @@ async def test_nobody_says_yes_before_quickbooks_has_said_what_it_costs(connecte
     assert "still being written" in page.text
     await connected.settle()
     assert "$1,381.25" in (await connected.api.get(f"/public/estimates/{token}")).text
+
+
+@pytest.mark.parametrize(("entity", "code"), [("customer", "customer_gone"), ("item", "unknown_item")])
+async def test_what_was_taken_away_since_the_draft_is_named(connected: Office, entity: str, code: str) -> None:
+    await accepted(connected)
+    made = await draft(connected)
+    row = await connected.one(Customer) if entity == "customer" else await item(connected)
+    newest = (await connected.quickbooks("GET", f"{entity}/{row.qb_id}"))[entity.capitalize()]
+    body = {"Id": row.qb_id, "SyncToken": newest["SyncToken"], "sparse": True, "Active": False}
+    await connected.quickbooks("POST", entity, body)
+    await connected.settle()
+    answer = await connected.api.post(f"/api/v1/estimates/{made['id']}/push")
+    assert (answer.status_code, answer.json()["code"]) == (409, code)
+    assert "ctive again" in answer.json()["detail"]
+    assert (await connected.api.get(f"/api/v1/estimates/{made['id']}")).json()["status"] == "draft"
+    assert [line["operation"] for line in await connected.ledger("Estimate")].count("created") == 1
 
 
 async def test_an_invoice_has_terms_that_quickbooks_has(connected: Office) -> None:

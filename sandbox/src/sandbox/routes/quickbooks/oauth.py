@@ -67,10 +67,11 @@ async def token(request: Request) -> Response:
     form = {name: _searchable(values[0]) for name, values in sent.items()}
     begin = await container.aget(Begin)
     async with begin() as tx:
-        workspace = await tx.aget(Workspace)
+        tokens = (await tx.aget(Workspace)).controls.quickbooks.tokens
+        if tokens.fails == "before":
+            return _unavailable()
         if not _is_the_app(request, form, container.get(SandboxSettings)):
-            status = workspace.controls.quickbooks.tokens.invalid_client_status
-            return JSONResponse({"error": "invalid_client"}, status, NO_STORE)
+            return JSONResponse({"error": "invalid_client"}, tokens.invalid_client_status, NO_STORE)
         service = await tx.aget(OAuthService)
         try:
             match form.get("grant_type"):
@@ -85,7 +86,11 @@ async def token(request: Request) -> Response:
             # Inside the transaction: what the refusal did to a grant is kept.
             body = {"error": refusal.error, "error_description": refusal.description}
             answer = JSONResponse(body, 400, NO_STORE)
-    return answer
+    return _unavailable() if tokens.fails == "after" else answer
+
+
+def _unavailable() -> Response:
+    return HTMLResponse("<html><body>Service unavailable</body></html>", 503, NO_STORE)
 
 
 def _tokens(pair: TokenPair, request: Request) -> dict[str, str | int]:

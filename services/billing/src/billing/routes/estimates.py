@@ -45,7 +45,7 @@ router = ApiRouter(prefix="/api/v1/estimates", tags=["estimates"])
 Reader = Annotated[Principal, can("estimates:read")]
 Writer = Annotated[Principal, can("estimates:write")]
 
-_BARRED = (NotConnected, CustomerGone, EmptyForm, PeriodClosed, NumbersNotOurs)
+_BARRED = (NotConnected, CustomerGone, EmptyForm, PeriodClosed, NumbersNotOurs, UnknownItem)
 
 
 class EstimateIn(Body):

@@ -159,6 +159,7 @@ class ConnectionService:
         if connection is not None and connection.status is ConnectionStatus.SUSPENDED:
             connection.move(ConnectionStatus.CONNECTED, now=self._uow.now)
             self._uow.publish(ConnectionRestored(realm_id=realm_id, version=connection.version, since=self._uow.now))
+            self._uow.hint("quickbooks", realm_id, connection.version)
 
     async def disconnect(self) -> tuple[Connection, str | None]:
         """Forget the tokens; returns the refresh token, to be revoked at Intuit."""

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import structlog
@@ -11,16 +12,19 @@ from shared.database import Begin, UnitOfWork
 from shared.ids import uuid7
 from sqlalchemy import func, select
 
-from billing.models import CreditMemo, Customer, DifferenceRun, Estimate, Invoice, Payment, Push
+from billing.models import CreditMemo, Customer, DifferenceRun, Estimate, Form, Invoice, Item, Payment, Push, Term
 from billing.provider import (
     CreditMemoSeen,
     CustomerSeen,
     EstimateSeen,
+    FormSeen,
     Garbled,
     InvoiceSeen,
+    ItemSeen,
     PaymentSeen,
     RefundSeen,
     Seen,
+    TermSeen,
 )
 from billing.services.marks import DIFFERENCES, MarkService
 from billing.services.pulling import PAGE, holding
@@ -31,8 +35,9 @@ log = structlog.get_logger(__name__)
 
 DIFFERING = Gauge("crm_quickbooks_differences", "Lines of the last comparison with QuickBooks")
 EVERY = timedelta(days=1)
-COMPARED = ("Customer", "Estimate", "Invoice", "CreditMemo", "Payment", "RefundReceipt")
 _MODELS: dict[str, type[Any]] = {
+    "Term": Term,
+    "Item": Item,
     "Customer": Customer,
     "Estimate": Estimate,
     "Invoice": Invoice,
@@ -48,10 +53,14 @@ def theirs_of(seen: Seen) -> dict[str, str]:
     match seen:
         case CustomerSeen():
             return {"name": seen.display_name, "active": str(seen.is_active)}
+        case ItemSeen():
+            return {"name": seen.name, "active": str(seen.is_active), "price": _plain(seen.unit_price)}
+        case TermSeen():
+            return {"name": seen.name, "active": str(seen.is_active)}
         case InvoiceSeen():
-            return {"total": str(seen.total_cents), "balance": str(seen.balance_cents), "number": seen.number or ""}
+            return _form(seen) | {"balance": str(seen.balance_cents), "due": str(seen.due_on)}
         case EstimateSeen():
-            return {"total": str(seen.total_cents), "number": seen.number or ""}
+            return _form(seen)
         case CreditMemoSeen():
             return {"total": str(seen.total_cents), "remaining": str(seen.remaining_cents)}
         case PaymentSeen():
@@ -66,15 +75,27 @@ def ours_of(row: Any) -> dict[str, str]:
     match row:
         case Customer():
             return {"name": row.display_name, "active": str(row.is_active)}
+        case Item():
+            return {"name": row.name, "active": str(row.is_active), "price": _plain(row.unit_price)}
+        case Term():
+            return {"name": row.name, "active": str(row.is_active)}
         case Invoice():
-            return {"total": str(row.total_cents), "balance": str(row.balance_cents), "number": row.number or ""}
+            return _form(row) | {"balance": str(row.balance_cents), "due": str(row.due_on)}
         case Estimate():
-            return {"total": str(row.total_cents), "number": row.number or ""}
+            return _form(row)
         case CreditMemo():
             return {"total": str(row.total_cents), "remaining": str(row.remaining_cents)}
         case Payment(kind=PaymentKind.PAYMENT):
             return {"amount": str(row.amount_cents), "unapplied": str(row.unapplied_cents)}
     return {"amount": str(row.amount_cents)}
+
+
+def _form(one: FormSeen | Form) -> dict[str, str]:
+    return {"total": str(one.total_cents), "number": one.number or "", "date": str(one.written_on)}
+
+
+def _plain(price: Decimal | None) -> str:
+    return "" if price is None else format(price.normalize(), "f")
 
 
 class DifferenceService:
@@ -109,10 +130,10 @@ class DifferenceService:
         statement = select(model).where(model.realm_id == realm_id, model.qb_id.is_not(None))
         if model is Payment:
             statement = statement.where(Payment.kind == _kind(entity), ~Payment.is_deleted)
-        elif model is not Customer:
+        elif issubclass(model, Form):
             statement = statement.where(~model.is_deleted)
         else:
-            statement = statement.where(Customer.is_active)
+            statement = statement.where(model.is_active)
         rows = (await self._uow.session.scalars(statement)).all()
         return [
             _line(entity, row.qb_id, getattr(row, "number", None), "missing there", "here", None)
@@ -207,7 +228,7 @@ class DifferenceProcess:
 
     async def _compare(self, realm_id: str) -> tuple[dict[str, int], list[Line]]:
         books, compared, lines = self._reader.books(realm_id), Counter[str](), list[Line]()
-        for entity in COMPARED:
+        for entity in _MODELS:
             known: set[str] = set()
             position = 1
             while True:

@@ -151,8 +151,10 @@ class EstimateService:
     async def _open(self, row: Estimate, *, by: str) -> None:
         connection = await self._connections.active()
         customer = await self._uow.session.get_one(Customer, row.customer_id)
-        if not any(line.kind is LineKind.ITEM for line in read_lines(row.lines)):
+        lines = read_lines(row.lines)
+        if not any(line.kind is LineKind.ITEM for line in lines):
             raise EmptyForm("An estimate needs at least one line with an item. Add one and try again.")
+        await self._forms.check_sold(row.realm_id, lines)
         row.written_on = self._forms.today(connection)
         self._forms.check_writable(connection, customer, row.written_on)
         row.number = row.number or await self._intents.next_number(Estimate)

@@ -41,6 +41,20 @@ class FormService:
         items = {item.id: item for item in found}
         return [_line(line, items, place) for place, line in enumerate(wanted)]
 
+    async def check_sold(self, realm_id: str, lines: Sequence[Line]) -> None:
+        """Raises UnknownItem where one of them was taken out of the price book since it was drafted."""
+        retired = await self._uow.session.scalar(
+            select(Item.name)
+            .where(Item.realm_id == realm_id, Item.qb_id.in_({line.item for line in lines}), ~Item.is_active)
+            .order_by(Item.name)
+            .limit(1)
+        )
+        if retired is not None:
+            raise UnknownItem(
+                f"{retired} is not in the price book any more. Take it out of the lines, or make it active again in"
+                " QuickBooks."
+            )
+
     async def totals(self, lines: Sequence[Line], connection: Connection) -> Totals:
         """What QuickBooks will make of them, as far as its tax rate is known."""
         return compute_totals(lines, tax_percent(connection))
