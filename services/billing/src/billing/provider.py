@@ -59,7 +59,9 @@ class RepeatedRequest(QuickBooksRefused):
 
 
 class CompanySuspended(QuickBooksRefused):
-    """6190: the subscription has ended, or the company is read-only."""
+    """Nothing is written for now. 6190: the subscription has ended, or the company is read-only; 3100: it does not let
+    our application in.
+    """
 
 
 @dataclass(frozen=True)

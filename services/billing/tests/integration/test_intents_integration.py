@@ -25,6 +25,7 @@ ANA: dict[str, Any] = {
     "phones": ["+16175550143"],
     "emails": ["ana@example.com"],
 }
+BEN: dict[str, Any] = {"first_name": "Ben", "phones": ["+16175550144"], "emails": ["ben@example.com"]}
 LOST = {"shares": {"missing": 1.0}}
 
 
@@ -105,7 +106,7 @@ async def test_what_is_meant_of_one_estimate_is_written_in_its_order(connected: 
 
 
 async def test_estimates_of_others_do_not_wait_for_one_that_is_held_back(connected: Office) -> None:
-    await connected.turn(calls={"chosen": {"create customer": ["forbidden"]}})
+    await connected.turn(calls={"chosen": {"create customer": ["fault_in_200"]}})
     await pushed(connected)
     other = await pushed(connected, first_name="Ben", phones=["+16175550144"], emails=["ben@example.com"])
     assert (await shown(connected, f"estimates/{other['id']}"))["qb_id"] is not None
@@ -134,7 +135,7 @@ async def test_an_answer_that_is_written_late_does_not_open_an_invoiced_estimate
 
 
 async def test_a_customer_that_cannot_be_written_holds_its_estimate_back_until_it_can(connected: Office) -> None:
-    await connected.turn(calls={"chosen": {"create customer": ["forbidden"]}})
+    await connected.turn(calls={"chosen": {"create customer": ["fault_in_200"]}})
     made = await pushed(connected)
     assert await connected.pushes() == [("create_customer", "failed"), ("create_estimate", "pending")]
     assert await written(connected) == []
@@ -146,7 +147,7 @@ async def test_a_customer_that_cannot_be_written_holds_its_estimate_back_until_i
 
 
 async def test_of_a_customer_that_was_given_up_the_estimate_says_so_and_brings_it_back(connected: Office) -> None:
-    await connected.turn(calls={"chosen": {"create customer": ["forbidden"]}})
+    await connected.turn(calls={"chosen": {"create customer": ["fault_in_200"]}})
     made = await pushed(connected)
     await decide(connected, "drop", (await failed(connected)).id)
     assert await connected.pushes() == [("create_customer", "dropped"), ("create_estimate", "failed")]
@@ -227,6 +228,35 @@ async def test_a_person_entered_there_meanwhile_is_that_customer_only_if_it_is_t
     assert (await shown(connected, f"estimates/{made['id']}"))["writes"] == []
 
 
+# --- A company that takes nothing for now
+
+
+@pytest.mark.parametrize("why", ["read_only", "not_allowed"])
+async def test_a_suspended_company_keeps_what_waits_until_it_takes_it_again(connected: Office, why: str) -> None:
+    estimates = [await draft(connected), await draft(connected, **BEN)]
+    settings = "/sandbox/v1/quickbooks/companies/9130350000000001/settings"
+    if why == "read_only":
+        assert (await connected.control.patch(settings, json={"subscription": "read_only"})).is_success
+    else:
+        await connected.turn(calls={"shares": {"forbidden": 1.0}})
+    for made in estimates:
+        await post(connected, f"estimates/{made['id']}/push")
+    await connected.worker.run_until_idle()
+    health = await connected.health()
+    assert (health["status"], health["waiting_writes"] > 0, health["failed_writes"]) == ("suspended", True, 0)
+    assert "lets this application in. Writes wait" in health["what_to_do"]
+    assert await written(connected) == []
+    # Mended there: the next try is taken, and the company is well again.
+    await connected.control.patch(settings, json={"subscription": "active"})
+    await connected.turn(calls={"shares": {"forbidden": 0.0}})
+    async with connected.begin() as tx:
+        await (await tx.aget(AsyncSession)).execute(update(Push).values(next_try_at=None))
+    await connected.settle()
+    assert sorted(await written(connected)).count(("Estimate", "created")) == 2
+    health = await connected.health()
+    assert (health["status"], health["waiting_writes"], health["what_to_do"]) == ("connected", 0, None)
+
+
 # --- Clashes
 
 
@@ -254,7 +284,7 @@ async def test_after_three_clashes_a_person_decides(connected: Office) -> None:
 async def test_an_answer_that_could_not_be_written_is_not_forgotten(connected: Office, decision: str) -> None:
     made = await pushed(connected)
     qb_id = (await connected.one(Estimate)).qb_id
-    await connected.turn(calls={"chosen": {"update estimate": ["forbidden"]}})
+    await connected.turn(calls={"chosen": {"update estimate": ["fault_in_200"]}})
     await post(connected, f"estimates/{made['id']}/decline", name="Ana Lima", note="Too dear")
     await connected.settle()
     # Somebody changes something else there: it is still pending in QuickBooks.

@@ -641,13 +641,13 @@ async def test_what_differs_is_said_line_by_line_and_mended(connected: Office) -
 
 async def test_what_waits_to_be_written_is_explained_too(connected: Office) -> None:
     contact = await connected.knows(first_name="Ana", last_name="Lima", emails=["ana@example.com"])
-    await connected.turn(calls={"chosen": {"create customer": ["forbidden"]}})
+    await connected.turn(calls={"chosen": {"create customer": ["fault_in_200"]}})
     made = await connected.api.post("/api/v1/customers", json={"contact_id": str(contact)})
     assert made.is_success, made.text
     await connected.settle()
     ((entity, what, _, _, explanation),) = await compared(connected)
     assert (entity, what) == ("create_customer", "1 to be written")
-    assert explanation.startswith("could not be written: QuickBooks does not let this application")
+    assert explanation.startswith("could not be written: QuickBooks refused this")
 
 
 # --- The first pull

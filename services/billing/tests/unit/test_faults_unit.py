@@ -84,7 +84,7 @@ class Company:
     ("status", "content", "read", "write"),
     [
         pytest.param(400, fault("6000"), QuickBooksRefused, QuickBooksRefused, id="fault"),
-        pytest.param(403, gateway("3100", 403), QuickBooksRefused, QuickBooksRefused, id="lower case 403"),
+        pytest.param(403, gateway("3100", 403), CompanySuspended, CompanySuspended, id="lower case 403"),
         pytest.param(401, gateway("3200", 401), ProviderUnavailable, ProviderUnavailable, id="lower case 401"),
         pytest.param(429, gateway("3001", 429), ProviderUnavailable, ProviderUnavailable, id="lower case 429"),
         pytest.param(429, THROTTLED, ProviderUnavailable, ProviderUnavailable, id="XML 429"),
@@ -162,6 +162,7 @@ async def test_an_application_that_may_not_enter_is_told_so_and_asks_for_no_toke
         ("610", ObjectMissing),
         ("5010", StaleObject),
         ("6140", DuplicateNumber),
+        ("3100", CompanySuspended),
         ("6190", CompanySuspended),
         ("6240", DuplicateName),
         *((code, QuickBooksRefused) for code in ("500", "620", "1040", "2010", "2020", "2030", "2040", "2050", "2130")),

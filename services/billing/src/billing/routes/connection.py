@@ -86,7 +86,8 @@ WARN_DAYS = 30
 _ADVICE = {
     None: "Connect QuickBooks: estimates and invoices are written there, payments are read from there.",
     ConnectionStatus.NEEDS_RECONNECT: "Reconnect QuickBooks. Links, books and what waits to be written are all kept.",
-    ConnectionStatus.SUSPENDED: "QuickBooks takes no writes: check the company's subscription there. Writes wait.",
+    ConnectionStatus.SUSPENDED: "QuickBooks takes no writes: see there that the company's subscription runs, and lets"
+    " this application in. Writes wait.",
     ConnectionStatus.DISCONNECTED: "Connect QuickBooks again. Links and books are kept.",
 }
 

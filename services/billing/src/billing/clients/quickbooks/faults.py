@@ -27,6 +27,7 @@ _MEANINGS: dict[str, type[QuickBooksRefused]] = {
     "610": ObjectMissing,
     "5010": StaleObject,
     "6140": DuplicateNumber,
+    NOT_ALLOWED: CompanySuspended,
     "6190": CompanySuspended,
     "6240": DuplicateName,
 }
@@ -130,9 +131,9 @@ def error_of(status: int, fault: Fault | None, *, operation: str, is_write: bool
 
 
 def _refusal(fault: Fault, *, operation: str, status: int) -> QuickBooksRefused:
-    code = _number(fault.code)
+    code = _number(fault.code) or (NOT_ALLOWED if status == 403 else "")
     said = fault.detail or fault.message or f"status {status}"
-    if code == NOT_ALLOWED or (status == 403 and not code):
+    if code == NOT_ALLOWED:
         words = f"QuickBooks does not let this application into the company. {said}"
     elif code in _ADVICE:
         words = f"{_ADVICE[code]} QuickBooks says: {said}"
