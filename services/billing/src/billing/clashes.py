@@ -50,7 +50,9 @@ def found_clash(push: Push, target: Target) -> str | None:
 def accept_clash(push: Push, target: Target) -> None:
     """Whoever tries again has read what QuickBooks says, and wants ours."""
     if push.kind is PushKind.UPDATE_CUSTOMER and isinstance(target, Customer):
-        push.argument = CustomerEdit.on(target, CustomerEdit.of(push.argument).values).stored()
+        edit = CustomerEdit.of(push.argument)
+        if target.sync_token != edit.sync_token:
+            push.argument = CustomerEdit.on(target, edit.values).stored()
     elif push.kind is PushKind.MARK_ESTIMATE and isinstance(target, Estimate) and push.argument:
         push.argument = str(target.total_cents)
 
