@@ -21,6 +21,7 @@ from billing.models import (
     Payment,
     Push,
     SyncMark,
+    Term,
 )
 
 
@@ -155,6 +156,11 @@ def price_book(realm_id: str, *, q: str | None, is_active: bool) -> Select[Item]
             or_(Item.name.icontains(word, autoescape=True), Item.description.icontains(word, autoescape=True))
         )
     return found
+
+
+def terms(realm_id: str) -> Select[Term]:
+    """Those that an invoice may have."""
+    return select(Term).where(Term.realm_id == realm_id, Term.is_active)
 
 
 def customer_list(

@@ -7,9 +7,10 @@ from shared.auth import Principal
 from shared.database import UnitOfWork
 from shared.http import ApiRouter, Needs, can
 from shared.paging import Page, PageParams, page
-from sqlalchemy import func, select
+from sqlalchemy import func
 
 from billing.models import Term
+from billing.queries import terms
 from billing.routes.schemas import Row
 from billing.services.connections import ConnectionService
 
@@ -33,10 +34,9 @@ async def list_terms(
     user: Annotated[Principal, can("items:read")],
 ) -> Page[TermOut]:
     """The terms that an invoice may have, by name."""
-    realm_id = await connections.current_realm()
     rows, cursor, total = await page(
         uow.session,
-        select(Term).where(Term.realm_id == realm_id, Term.is_active),
+        terms(await connections.current_realm()),
         keys=[func.lower(Term.name), Term.id.asc()],
         params=params,
         scope={},

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from billing.errors import AlreadyInvoiced, NoEmailAddress, NothingLeft, NotWritten
 from billing.lines import Line, read_lines, share_of, store_lines
 from billing.models import Connection, Customer, Estimate, Invoice, Term
+from billing.queries import terms
 from billing.services.announcing import Announcer
 from billing.services.connections import ConnectionService
 from billing.services.estimates import EstimateService
@@ -82,7 +83,7 @@ class InvoiceService:
         customer = await self._uow.session.get_one(Customer, estimate.customer_id)
         today = self._forms.today(connection)
         self._forms.check_writable(connection, customer, today)
-        await self._check_term(new.term_id)
+        await self._check_term(connection.realm_id, new.term_id)
         lines, shares = await self._lines(estimate, new)
         totals = await self._forms.totals(lines, connection)
         row = Invoice(
@@ -120,8 +121,10 @@ class InvoiceService:
         self._uow.hint("invoices", row.id, row.version)
         return row
 
-    async def _check_term(self, term_id: UUID | None) -> None:
-        if term_id is not None and await self._uow.session.get(Term, term_id) is None:
+    async def _check_term(self, realm_id: str, term_id: UUID | None) -> None:
+        if term_id is None:
+            return
+        if await self._uow.session.scalar(terms(realm_id).where(Term.id == term_id)) is None:
             raise Invalid("There is no such term. Choose one that QuickBooks has.", request_field="body.term_id")
 
     async def _lines(self, estimate: Estimate, new: NewInvoice) -> tuple[list[Line], list[int]]:
