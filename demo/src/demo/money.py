@@ -117,7 +117,7 @@ class QuickBooks:
                 if answer.status_code == httpx.codes.UNAUTHORIZED:
                     # The clock was moved past the token's hour.
                     self._token = ""
-            except (httpx.TransportError, ValueError) as error:
+            except (httpx.HTTPError, ValueError) as error:
                 why = repr(error)
             time.sleep(PAUSE_SECONDS)
         raise DemoError(f"QuickBooks did not let the demo {method} {path} in {TRIES} tries, at last: {why}")

@@ -169,9 +169,8 @@ class UnitOfWork:
         for resource, changed in self._hints.items():
             named = changed if len(changed) <= MOST_HINTS else {"*": 0}
             for id, version in named.items():
-                self._notices["live", orjson.dumps({"resource": resource, "id": id, "version": version}).decode()] = (
-                    None
-                )
+                payload = orjson.dumps({"resource": resource, "id": id, "version": version}).decode()
+                self._notices["live", payload] = None
         self._hints = {}
         if self._notices:
             await self.session.execute(

@@ -23,9 +23,10 @@ async def live_stream(
     hub: FromApp[Hub],
     authorizer: FromApp[Authorizer],
 ) -> StreamingResponse:
-    """`hint` events `{service, resource, id, version}`: read that record again if yours is older; `*` stands for many.
+    """`hint` events `{service, resource, id, version}`: read that record again if yours is older.
 
-    After `ready` (each connection) and `resync`, read again all that is shown. `ended`: the session is over.
+    An id of `*` stands for more records than are worth naming: read again what is shown of that resource. After
+    `ready` (each connection) and `resync`, read again all that is shown. `ended`: the session is over.
     """
     if not credential:
         raise Unauthorized("The live stream is reached through the gateway's address.")

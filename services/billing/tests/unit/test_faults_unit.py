@@ -85,6 +85,7 @@ class Company:
     [
         pytest.param(400, fault("6000"), QuickBooksRefused, QuickBooksRefused, id="fault"),
         pytest.param(403, gateway("3100", 403), CompanySuspended, CompanySuspended, id="lower case 403"),
+        pytest.param(403, PAGE, CompanySuspended, CompanySuspended, id="page 403"),
         pytest.param(401, gateway("3200", 401), ProviderUnavailable, ProviderUnavailable, id="lower case 401"),
         pytest.param(429, gateway("3001", 429), ProviderUnavailable, ProviderUnavailable, id="lower case 429"),
         pytest.param(429, THROTTLED, ProviderUnavailable, ProviderUnavailable, id="XML 429"),

@@ -24,7 +24,7 @@ class OfCompany:
 
 
 async def insert_all(session: AsyncSession, rows: Sequence[Base]) -> None:
-    """Write new rows of one table at once. The session does not watch them: who has it change them reads them first."""
+    """Write new rows of one table at once. The session does not watch them: a later change of one is lost."""
     states = [inspect(row).dict for row in rows]
     # One statement takes rows that name the same columns; what one of them leaves out is null in it.
     names = {name for state in states for name in state if name != "_sa_instance_state"}

@@ -121,7 +121,9 @@ class PaymentMirror:
 
     async def _replace(self, changed: Iterable[Change]) -> None:
         """All of them at once: a page of payments is a thousand."""
-        different = [one for one in changed if _signature(one[1]) != _signature(one[2])]
+        different = [
+            (row, former, shares) for row, former, shares in changed if _signature(former) != _signature(shares)
+        ]
         await self._uow.session.flush()
         if outdated := [row.id for row, former, _ in different if former]:
             await self._uow.session.execute(
