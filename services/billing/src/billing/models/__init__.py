@@ -3,7 +3,7 @@
 from billing.models.books import Application, CreditMemo, Customer, Estimate, Form, Invoice, Item, Payment, Term
 from billing.models.connection import Connection, ContactAlias, OAuthState, OAuthToken, ProviderRate
 from billing.models.people import CandidateStatus, ContactCopy, MatchCandidate, PropertyCopy
-from billing.models.sync import DeliveryState, DifferenceRun, Notice, SyncMark, WebhookDelivery
+from billing.models.sync import DeliveryState, DifferenceRun, Notice, SyncMark, UntoldFact, WebhookDelivery
 from billing.models.tables import Base, insert_all
 from billing.models.work import CalendarFeed, Job, Visit
 from billing.models.writes import NumberSeries, Push
@@ -36,6 +36,7 @@ __all__ = [
     "Push",
     "SyncMark",
     "Term",
+    "UntoldFact",
     "Visit",
     "WebhookDelivery",
     "insert_all",

@@ -3,6 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 from shared.database import Identified, str_enum
 from sqlalchemy import BigInteger, Identity, Index, LargeBinary, text
@@ -71,6 +72,18 @@ class SyncMark(Base):
     """Domain time of the next run."""
     leased_until: Mapped[datetime | None]
     error: Mapped[str | None]
+
+
+class UntoldFact(Base):
+    """What a pull found and others are still to be told: one event, of a row as it will stand then."""
+
+    __tablename__ = "untold_fact"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    realm_id: Mapped[str]
+    type: Mapped[str]
+    """Of the event, as of `billing.invoice.issued.v1`."""
+    row_id: Mapped[UUID]
 
 
 class DifferenceRun(Base, Identified):
