@@ -11,6 +11,7 @@ __all__ = [
     "AlreadyLinked",
     "AnotherCompany",
     "ConsentRefused",
+    "ContactForgotten",
     "ContactGone",
     "CustomerGone",
     "EmptyForm",
@@ -93,6 +94,12 @@ class ContactGone(Conflict):
     """The contact is archived, or was merged into one that is."""
 
     code = "contact_inactive"
+
+
+class ContactForgotten(Conflict):
+    """The person's data were erased: nothing is written about them any more."""
+
+    code = "contact_erased"
 
 
 class NothingToCallIt(Conflict):

@@ -39,6 +39,17 @@ class ContactCopy(Base):
     is_active: Mapped[bool] = mapped_column(default=True)
 
 
+class ErasedContact(Base):
+    """Somebody whose data were erased: what is told of them late brings nobody back."""
+
+    __tablename__ = "erased_contact"
+
+    contact_id: Mapped[UUID] = mapped_column(primary_key=True)
+    erased_as: Mapped[UUID]
+    """The person whom the erasure named: this one, or whom it had been merged into."""
+    erased_at: Mapped[datetime]
+
+
 class PropertyCopy(Base):
     """Copy of a property's address (contacts owns it)."""
 

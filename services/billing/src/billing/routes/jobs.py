@@ -13,7 +13,7 @@ from shared.events.envelope import Instant
 from shared.http import ApiRouter, Moment, Needs, can, problems
 from shared.paging import Page, PageParams, page
 
-from billing.errors import ContactGone, JobClosed, VisitCancelled
+from billing.errors import ContactForgotten, ContactGone, JobClosed, VisitCancelled
 from billing.models import Job
 from billing.routes.schemas import Body, Name, Row, Text, person_of
 from billing.services.jobs import JobFilter, JobService, NewJob, NewVisit, Planned, name_of
@@ -172,11 +172,17 @@ async def get_job(job_id: UUID, jobs: Needs[JobService], user: Reader, response:
     return await answer(await jobs.get(job_id), jobs, response)
 
 
-@router.patch("/{job_id}", responses=problems(NotFound, ContactGone, PreconditionFailed, PreconditionRequired))
+@router.patch(
+    "/{job_id}",
+    responses=problems(NotFound, ContactGone, ContactForgotten, PreconditionFailed, PreconditionRequired),
+)
 async def edit_job(
     job_id: UUID, changes: JobPatch, expected: IfMatch, jobs: Needs[JobService], user: Writer, response: Response
 ) -> JobOut:
-    """Another contact or property without a place takes the job to their address."""
+    """Another contact or property without a place takes the job to their address.
+
+    A job whose person was erased takes nothing but another contact.
+    """
     return await answer(await jobs.edit(job_id, changes.to_service(), expected_version=expected), jobs, response)
 
 
@@ -198,7 +204,7 @@ async def reopen_job(job_id: UUID, jobs: Needs[JobService], user: Writer, respon
     return await answer(await jobs.reopen(job_id), jobs, response)
 
 
-@router.post("/{job_id}/visits", status_code=201, responses=problems(NotFound, JobClosed))
+@router.post("/{job_id}/visits", status_code=201, responses=problems(NotFound, ContactForgotten, JobClosed))
 async def create_visit(
     job_id: UUID, new: VisitIn, jobs: Needs[JobService], user: Writer, response: Response
 ) -> VisitOut:
@@ -210,7 +216,7 @@ async def create_visit(
 
 @router.patch(
     "/{job_id}/visits/{visit_id}",
-    responses=problems(NotFound, JobClosed, VisitCancelled, PreconditionFailed, PreconditionRequired),
+    responses=problems(NotFound, ContactForgotten, JobClosed, VisitCancelled, PreconditionFailed, PreconditionRequired),
 )
 async def edit_visit(
     job_id: UUID,

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from billing import documents
 from billing.clashes import CustomerEdit
-from billing.errors import AlreadyDecided, AlreadyLinked, ContactGone, CustomerGone, NothingToCallIt
+from billing.errors import AlreadyDecided, AlreadyLinked, CustomerGone, NothingToCallIt
 from billing.matching import Match, compare, names_of_customer, place_of, profile_of_contact, profile_of_customer
 from billing.models import CandidateStatus, ContactCopy, Customer, MatchCandidate
 from billing.services.announcing import Announcer
@@ -71,14 +71,9 @@ class CustomerService:
 
     async def _locked_contact(self, contact_id: UUID) -> ContactCopy:
         """The person whom this id stands for, ours alone until the transaction ends."""
-        person = await self._people.person(contact_id)
-        await self._people.lock(person)
-        contact = await self._uow.session.get(ContactCopy, person)
-        if contact is None:
-            raise NotFound("There is no such contact.")
-        if not contact.is_active:
-            raise ContactGone("This contact is archived. Restore it first, or choose another one.")
-        return contact
+        await self._people.hold_erasures()
+        await self._people.lock(await self._people.person(contact_id))
+        return await self._people.contact(contact_id)
 
     async def _linked(self, realm_id: str, person: UUID) -> Customer | None:
         """The customer that is this person's already. Of several the one in QuickBooks, and of those the first."""

@@ -15,7 +15,7 @@ from shared.ids import uuid7
 from sqlalchemy import Select, exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.errors import ContactGone, JobClosed, VisitCancelled
+from billing.errors import ContactForgotten, JobClosed, VisitCancelled
 from billing.models import ContactCopy, Job, PropertyCopy, Visit
 from billing.models.work import last_visit, next_visit
 from billing.queries import contacts_of
@@ -130,7 +130,7 @@ class JobService:
 
     async def create(self, new: NewJob, *, by: str) -> Job:
         """Raises NotFound (contact, property) or ContactGone."""
-        contact = await self._contact(new.contact_id)
+        contact = await self._people.contact(new.contact_id)
         place = await self._place(contact.contact_id, new.property_id)
         job = Job(
             id=uuid7(),
@@ -151,13 +151,10 @@ class JobService:
         self._uow.hint("jobs", job.id, job.version)
         return job
 
-    async def _contact(self, contact_id: UUID) -> ContactCopy:
-        contact = await self._uow.session.get(ContactCopy, await self._people.person(contact_id))
-        if contact is None:
-            raise NotFound("There is no such contact.")
-        if not contact.is_active:
-            raise ContactGone("This contact is archived. Restore it first, or choose another one.")
-        return contact
+    async def _check_known(self, job: Job) -> None:
+        """Raises ContactForgotten."""
+        if await self._people.is_erased(job.contact_id):
+            raise ContactForgotten("The person of this job was erased. Choose another contact for it first.")
 
     async def _place(self, contact_id: UUID, property_id: UUID | None) -> str | None:
         """Where a job takes place unless somebody says otherwise. Raises NotFound."""
@@ -175,12 +172,17 @@ class JobService:
     async def edit(self, job_id: UUID, changes: Mapping[str, Any], *, expected_version: int) -> Job:
         """Set columns. The place follows contact and property unless one is given; None is a place that follows them.
 
-        Others are told where the job becomes another person's. Raises PreconditionFailed, and as `create` does.
+        Others are told where the job becomes another person's. Raises PreconditionFailed, ContactForgotten, and as
+        `create` does.
         """
+        await self._people.hold_erasures()
         job = await self.get(job_id, lock=True)
         check_version(job.version, expected_version)
         before = (job.contact_id, job.property_id)
-        if not _set(job, await self._without_same_person(job, changes)):
+        wanted = await self._without_same_person(job, changes)
+        if "contact_id" not in wanted:
+            await self._check_known(job)
+        if not _set(job, wanted):
             return job
         is_moved = before != (job.contact_id, job.property_id)
         if is_moved or "place" in changes:
@@ -197,7 +199,7 @@ class JobService:
         if "contact_id" in wanted:
             person = await self._people.person(wanted.pop("contact_id"))
             if person != await self._people.person(job.contact_id):
-                wanted["contact_id"] = (await self._contact(person)).contact_id
+                wanted["contact_id"] = (await self._people.contact(person)).contact_id
         return wanted
 
     async def _tell_standing(self, job: Job) -> None:
@@ -241,8 +243,12 @@ class JobService:
     # Visits
 
     async def add_visit(self, job_id: UUID, new: NewVisit) -> Visit:
-        """Schedules the job, also one that was completed (a callback). Raises NotFound, or JobClosed if cancelled."""
+        """Schedules the job, also one that was completed (a callback).
+
+        Raises NotFound, ContactForgotten, or JobClosed if it is cancelled.
+        """
         job = await self.get(job_id, lock=True)
+        await self._check_known(job)
         if job.status is JobStatus.CANCELLED:
             raise JobClosed("This job is cancelled. Reopen it first.")
         visit = Visit(
@@ -265,8 +271,12 @@ class JobService:
     async def edit_visit(
         self, job_id: UUID, visit_id: UUID, changes: Mapping[str, Any], *, expected_version: int
     ) -> Visit:
-        """Move it, or set who goes there. Raises NotFound, PreconditionFailed, JobClosed or VisitCancelled."""
+        """Move it, or set who goes there.
+
+        Raises NotFound, PreconditionFailed, ContactForgotten, JobClosed or VisitCancelled.
+        """
         job = await self.get(job_id, lock=True)
+        await self._check_known(job)
         visit = await self._visit(job, visit_id)
         check_version(visit.version, expected_version)
         if visit.is_cancelled:

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from shared.database import UnitOfWork
+from shared.errors import NotFound
 from shared.events.contacts import (
     ContactChanged,
     ContactErased,
@@ -17,12 +18,14 @@ from shared.events.contacts import (
 from sqlalchemy import ColumnElement, and_, delete, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
+from billing.errors import ContactGone
 from billing.matching import names_of, place_of
 from billing.models import (
     CandidateStatus,
     ContactAlias,
     ContactCopy,
     Customer,
+    ErasedContact,
     Job,
     MatchCandidate,
     PropertyCopy,
@@ -66,6 +69,9 @@ _FAMILIES = text("""
 _KEY = "hashtextextended('person ' || CAST(id AS text), 0)"
 _LOCK = text(f"SELECT pg_advisory_xact_lock({_KEY}) FROM CAST(:id AS uuid) AS asked (id)")
 _TRY_LOCK = text(f"SELECT id FROM unnest(CAST(:ids AS uuid[])) AS asked (id) WHERE pg_try_advisory_xact_lock({_KEY})")
+# One key for all persons: an erasure follows merges, so whom it reaches is known only while none of them moves.
+_NO_ERASURE = text("SELECT pg_advisory_xact_lock_shared(hashtext('erasure'))")
+_ERASURE = text("SELECT pg_advisory_xact_lock(hashtext('erasure'))")
 
 MATCH_CHANNEL = "matching"
 
@@ -100,6 +106,33 @@ class PeopleService:
         found = await self._uow.session.execute(_FAMILIES, {"ids": list(persons)})
         return {row.contact_id: row.person for row in found}
 
+    async def hold_erasures(self) -> None:
+        """Nobody is erased until the transaction ends. Whoever writes down something of a person does this first.
+
+        First of all: an erasure waits for whoever holds it, and locks rows of jobs and customers then.
+        """
+        await self._uow.session.execute(_NO_ERASURE)
+
+    async def contact(self, contact_id: UUID) -> ContactCopy:
+        """The person whom this id stands for, not erased until the transaction ends. Raises NotFound or ContactGone."""
+        await self.hold_erasures()
+        person = await self.person(contact_id)
+        found = await self._uow.session.get(ContactCopy, person)
+        if found is None:
+            is_erased = await self.is_erased(contact_id) or await self.is_erased(person)
+            raise NotFound("This contact was erased." if is_erased else "There is no such contact.")
+        if not found.is_active:
+            raise ContactGone("This contact is archived. Restore it first, or choose another one.")
+        return found
+
+    async def is_erased(self, contact_id: UUID) -> bool:
+        return await self._uow.session.get(ErasedContact, contact_id, populate_existing=True) is not None
+
+    async def _erased(self, contact_ids: Collection[UUID]) -> set[UUID]:
+        """Those of these that were erased."""
+        statement = select(ErasedContact.contact_id).where(ErasedContact.contact_id.in_(contact_ids))
+        return set(await self._uow.session.scalars(statement))
+
     async def lock(self, person: UUID) -> None:
         """One at a time decides whose customer is this person's, until the transaction ends."""
         await self._uow.session.execute(_LOCK, {"id": person})
@@ -112,8 +145,9 @@ class PeopleService:
 
     async def record_changes(self, events: Sequence[ContactChanged]) -> None:
         """The newest state of each person; customers that may be them are looked at again."""
+        await self.hold_erasures()
         newest: dict[UUID, ContactItem] = {}
-        for item in (item for event in events for item in event.contacts):
+        for item in await self._of_the_living([item for event in events for item in event.contacts]):
             if item.contact_id not in newest or newest[item.contact_id].version < item.version:
                 newest[item.contact_id] = item
         if not newest:
@@ -129,6 +163,12 @@ class PeopleService:
         )
         if moved := [newest[key] for key in changed.scalars()]:
             await self._look_again(moved)
+
+    async def _of_the_living(self, items: Sequence[ContactItem]) -> list[ContactItem]:
+        """What is told of nobody who was erased, nor of whom a merge had made the same person."""
+        named = {one for item in items for one in (item.contact_id, item.merged_into_id) if one is not None}
+        erased = await self._erased(named)
+        return [item for item in items if erased.isdisjoint((item.contact_id, item.merged_into_id))]
 
     async def _look_again(self, items: Sequence[ContactItem]) -> None:
         """Customers without a person that may be one of these, or were thought to be."""
@@ -149,38 +189,64 @@ class PeopleService:
             self._uow.wake(MATCH_CHANNEL)
 
     async def record_merge(self, event: ContactMerged) -> None:
-        await self._alias(event.secondary_id, event.primary_id, event.version, is_merged=True)
+        """Whoever is told late to have been somebody erased is erased as well; who was erased becomes nobody else."""
+        await self.hold_erasures()
+        primary = await self._uow.session.get(ErasedContact, event.primary_id, populate_existing=True)
+        if primary is None and await self.is_erased(event.secondary_id):
+            return
+        is_news = await self._alias(event.secondary_id, event.primary_id, event.version, is_merged=True)
+        if is_news and primary is not None:
+            await self._forget(event.secondary_id, named=primary.erased_as)
 
     async def record_unmerge(self, event: ContactUnmerged) -> None:
-        await self._alias(event.secondary_id, event.primary_id, event.version, is_merged=False)
+        """Who had been unmerged before the primary was erased, and is told so late, is known again from now on."""
+        await self.hold_erasures()
+        if await self._alias(event.secondary_id, event.primary_id, event.version, is_merged=False):
+            family = await self.family(event.secondary_id)
+            mistaken = ErasedContact.contact_id.in_(family) & ErasedContact.erased_as.not_in(family)
+            await self._uow.session.execute(delete(ErasedContact).where(mistaken))
 
-    async def _alias(self, secondary: UUID, primary: UUID, version: int, *, is_merged: bool) -> None:
+    async def _alias(self, secondary: UUID, primary: UUID, version: int, *, is_merged: bool) -> bool:
+        """Whether this was news."""
         statement = insert(ContactAlias).values(
             secondary_id=secondary, primary_id=primary, version=version, is_merged=is_merged
         )
-        await self._uow.session.execute(
+        applied = await self._uow.session.execute(
             statement.on_conflict_do_update(
                 index_elements=["secondary_id"],
                 set_={name: statement.excluded[name] for name in ("primary_id", "version", "is_merged")},
                 where=ContactAlias.version < statement.excluded.version,
-            )
+            ).returning(ContactAlias.secondary_id)
         )
+        return applied.first() is not None
 
     async def record_erasure(self, event: ContactErased) -> None:
         """Forget who it was. The books stay: they are the company's, and the law asks for them."""
-        family = await self.family(event.contact_id)
+        await self._uow.session.execute(_ERASURE)
+        await self._forget(event.contact_id, named=event.contact_id)
+
+    async def _forget(self, person: UUID, *, named: UUID) -> None:
+        """This one and whoever was merged into them; late reports find that they were erased."""
+        family = await self.family(person)
+        marked = [{"contact_id": one, "erased_as": named, "erased_at": self._uow.now} for one in sorted(family)]
+        await self._uow.session.execute(insert(ErasedContact).values(marked).on_conflict_do_nothing())
         await self._uow.session.execute(delete(ContactCopy).where(ContactCopy.contact_id.in_(family)))
         await self._uow.session.execute(
             update(MatchCandidate)
             .where(MatchCandidate.contact_id.in_(family), MatchCandidate.status == CandidateStatus.OPEN)
             .values(status=CandidateStatus.OBSOLETE)
         )
-        rows = await self._uow.session.scalars(
-            select(Customer).where(Customer.contact_id.in_(family)).order_by(Customer.id).with_for_update()
-        )
-        for row in rows:
-            self._announcer.unlink(row, reason="erased")
+        await self._unlink_customers(family)
         await self._blank_jobs(family)
+
+    async def _unlink_customers(self, family: Sequence[UUID]) -> None:
+        """Until none is seen: a merge in QuickBooks may have moved the link of a row while it was waited for."""
+        session = self._uow.session
+        theirs = select(Customer.id).where(Customer.contact_id.in_(family)).order_by(Customer.id)
+        while ids := (await session.scalars(theirs)).all():
+            rows = select(Customer).where(Customer.id.in_(ids), Customer.contact_id.in_(family)).order_by(Customer.id)
+            for row in await session.scalars(rows.with_for_update()):
+                self._announcer.unlink(row, reason="erased")
 
     async def _blank_jobs(self, family: Sequence[UUID]) -> None:
         """That somebody was there stays; where it was and what was written about it tells who."""
