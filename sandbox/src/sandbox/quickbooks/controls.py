@@ -97,6 +97,10 @@ class Shapes(BaseModel):
     event_format: Literal["cloudevents", "old"] = "cloudevents"
     closed_books_code: Literal["6200", "6210"] = "6200"
     merged_key: Literal["deletedId", "deletedid"] = "deletedId"
+    aging_total: Literal["GrandTotal", "TOTAL"] | None = "GrandTotal"
+    """The group that the total row of AgedReceivables is in; null: there is no such row."""
+    aging_blank: Literal["", "0.00"] = ""
+    """What stands in AgedReceivables where a customer owes nothing of an age."""
 
 
 class CallFaults(BaseModel):

@@ -235,6 +235,27 @@ async def test_receivables_are_aged_by_days_past_due(app: App) -> None:
     assert total["Summary"]["ColData"][-1]["value"] == "15.00"
 
 
+async def test_jobs_stand_below_their_customer_and_totals_and_blanks_are_turned(app: App, turn: Any) -> None:
+    acme = await app.customer("Acme")
+    job = await app.customer("Garage", ParentRef={"value": acme["Id"]}, Job=True)
+    await app.invoice(acme, "1.00", TxnDate="2027-01-01", DueDate="2027-01-01")
+    await app.invoice(job, "2.00", TxnDate="2027-01-01", DueDate="2027-01-01")
+
+    async def rows() -> list[dict[str, Any]]:
+        return (await app.call("GET", "reports/AgedReceivables", report_date="2027-01-01")).json()["Rows"]["Row"]
+
+    section, total = await rows()
+    assert [cell["value"] for cell in section["Header"]["ColData"]] == ["Acme", "1.00", "", "", "", "", "1.00"]
+    assert [row["ColData"][0]["id"] for row in section["Rows"]["Row"]] == [job["Id"]]
+    assert section["Summary"]["ColData"][-1]["value"] == total["Summary"]["ColData"][-1]["value"] == "3.00"
+    assert total["group"] == "GrandTotal"
+    await turn(shapes={"aging_total": "TOTAL", "aging_blank": "0.00"})
+    section, total = await rows()
+    assert (section["Header"]["ColData"][2]["value"], total["group"]) == ("0.00", "TOTAL")
+    await turn(shapes={"aging_total": None})
+    assert len(await rows()) == 1
+
+
 async def test_a_form_is_printed(app: App) -> None:
     invoice = await app.invoice(await app.customer(), DocNumber="INV-(1)")
     answer = await app.call("GET", f"invoice/{invoice['Id']}/pdf")

@@ -1,10 +1,12 @@
 """Reports that the server works out of its own books."""
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 
 from sandbox.quickbooks import faults
+from sandbox.quickbooks.controls import Shapes
 from sandbox.quickbooks.entities import KINDS
 from sandbox.quickbooks.forms import ZERO, Document
 from sandbox.services.quickbooks.searching import BALANCE
@@ -12,22 +14,21 @@ from sandbox.services.quickbooks.store import Store
 
 COLUMNS = ("Current", "1 - 30", "31 - 60", "61 - 90", "91 and over")
 _LATEST = (0, 30, 60, 90)
+_NOTHING = (ZERO,) * len(COLUMNS)
 
 
 async def aged_receivables(store: Store, report_date: str | None) -> Document:
-    """Open balances by customer and by days past due; blank where there is nothing."""
+    """Open balances by customer and by days past due, the jobs of a customer below it."""
     try:
         today = date.fromisoformat(report_date) if report_date else store.local_now.date()
     except ValueError:
         raise faults.business("report_date is no date of the form YYYY-MM-DD.") from None
-    owed: dict[tuple[str, str], list[Decimal]] = defaultdict(lambda: [ZERO] * len(COLUMNS))
+    owed: dict[str, list[Decimal]] = defaultdict(lambda: [*_NOTHING])
     for body in await store.rendered_all(store.selection(KINDS["Invoice"]).where(BALANCE != 0)):
         late = (today - date.fromisoformat(body["DueDate"])).days
-        column = sum(late > latest for latest in _LATEST)
-        owed[body["CustomerRef"]["value"], body["CustomerRef"].get("name", "")][column] += Decimal(body["Balance"])
-    rows = [_row({"id": customer, "value": name}, amounts) for (customer, name), amounts in sorted(owed.items())]
-    totals = [sum(column, ZERO) for column in zip(*owed.values(), strict=True)] or [ZERO] * len(COLUMNS)
-    summary = {"ColData": [{"value": "TOTAL"}, *({"value": str(amount)} for amount in (*totals, sum(totals, ZERO)))]}
+        owed[body["CustomerRef"]["value"]][sum(late > latest for latest in _LATEST)] += Decimal(body["Balance"])
+    customers = await store.rendered_all(store.selection(KINDS["Customer"]))
+    table = _Table(owed, customers, store.controls.shapes)
     return {
         "Header": {
             "Time": store.local(store.now),
@@ -43,10 +44,49 @@ async def aged_receivables(store: Store, report_date: str | None) -> Document:
                 *({"ColTitle": title, "ColType": "Money"} for title in (*COLUMNS, "Total")),
             ]
         },
-        "Rows": {"Row": [*rows, {"Summary": summary, "type": "Section", "group": "GrandTotal"}]},
+        "Rows": {"Row": [*table.rows(), *table.total()]},
     }
 
 
-def _row(customer: dict[str, str], amounts: list[Decimal]) -> Document:
-    cells = [{"value": str(amount) if amount else ""} for amount in amounts]
-    return {"ColData": [customer, *cells, {"value": str(sum(amounts, ZERO))}]}
+class _Table:
+    """The rows of the report: a customer with jobs that owe is a section of its own."""
+
+    def __init__(self, owed: Mapping[str, Sequence[Decimal]], customers: Sequence[Document], shapes: Shapes) -> None:
+        self._owed = owed
+        self._names = {body["Id"]: body["DisplayName"] for body in customers}
+        self._shapes = shapes
+        self._jobs: dict[str | None, list[str]] = defaultdict(list)
+        for body in sorted(customers, key=lambda body: str(body["DisplayName"])):
+            parent = (body.get("ParentRef") or {}).get("value")
+            self._jobs[parent if parent in self._names else None].append(body["Id"])
+
+    def rows(self, parent: str | None = None) -> list[Document]:
+        return [row for customer in self._jobs[parent] if (row := self._row(customer))]
+
+    def _row(self, customer: str) -> Document | None:
+        jobs, name = self.rows(customer), self._names[customer]
+        line = {"ColData": [{"id": customer, "value": name}, *self._cells(self._owed.get(customer, _NOTHING))]}
+        if not jobs:
+            return line if customer in self._owed else None
+        total = {"ColData": [{"value": f"Total {name}"}, *_summed(self._below(customer))]}
+        return {"Header": line, "Rows": {"Row": jobs}, "Summary": total, "type": "Section"}
+
+    def _below(self, customer: str) -> list[Sequence[Decimal]]:
+        """What the customer and all its jobs owe."""
+        below = [amounts for job in self._jobs[customer] for amounts in self._below(job)]
+        return [self._owed.get(customer, _NOTHING), *below]
+
+    def total(self) -> list[Document]:
+        if self._shapes.aging_total is None:
+            return []
+        summary = {"ColData": [{"value": "TOTAL"}, *_summed(list(self._owed.values()))]}
+        return [{"Summary": summary, "type": "Section", "group": self._shapes.aging_total}]
+
+    def _cells(self, amounts: Sequence[Decimal]) -> list[Document]:
+        cells = [{"value": str(amount) if amount else self._shapes.aging_blank} for amount in amounts]
+        return [*cells, {"value": str(sum(amounts, ZERO))}]
+
+
+def _summed(rows: list[Sequence[Decimal]]) -> list[Document]:
+    amounts = [sum(column, ZERO) for column in zip(*rows, strict=True)] or [*_NOTHING]
+    return [{"value": str(amount)} for amount in (*amounts, sum(amounts, ZERO))]

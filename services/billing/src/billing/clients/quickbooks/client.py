@@ -3,7 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import httpx
@@ -12,9 +12,9 @@ from shared.clock import rfc3339
 from shared.errors import ProviderError, ProviderOutcomeUnknown, ProviderUnavailable
 from shared.failpoints import failpoint
 
-from billing.clients.quickbooks import payloads
+from billing.clients.quickbooks import payloads, reports
 from billing.clients.quickbooks.faults import Fault, error_of, is_about_tokens, is_throttled, read_answer
-from billing.provider import PROVIDER, CompanySeen, CustomerSeen, Seen
+from billing.provider import PROVIDER, AgedReceivables, CompanySeen, CustomerSeen, Seen
 
 log = structlog.get_logger(__name__)
 
@@ -108,6 +108,10 @@ class QuickBooksClient:
     async def by_name(self, display_name: str) -> list[CustomerSeen]:
         found = await self._query("Customer", [f"DisplayName = {_quoted(display_name)}"], maximum=10)
         return [one for one in found if isinstance(one, CustomerSeen)]
+
+    async def aged_receivables(self, on: date) -> AgedReceivables:
+        asked = {"report_date": on.isoformat(), "aging_method": "Report_Date"}
+        return reports.aged_receivables(await self.send(Call("report", "GET", "reports/AgedReceivables", asked)))
 
     async def write(self, entity: str, body: str, *, request_id: str, operation: str | None = None) -> Seen:
         params = {"requestid": request_id} | ({"operation": operation} if operation else {})
