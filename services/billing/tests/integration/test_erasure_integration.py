@@ -8,15 +8,18 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from billing.models import ContactCopy, Customer, ErasedContact, Job, Visit
+from billing.models import ContactCopy, Customer, ErasedContact, Job, MatchCandidate, Visit
 from billing.services.customers import CustomerService
 from billing.services.jobs import JobService, NewJob, NewVisit
+from billing.services.matching import MatchService
 from billing.services.mirror import MirrorService
 from billing.services.people import PeopleService
 from billing.states import VisitKind
 from dirty_equals import IsPartialDict
+from shared.database import UnitOfWork
 from shared.errors import NotFound
 from shared.events.contacts import ContactChanged, ContactErased, ContactItem, ContactMerged, ContactUnmerged
+from sqlalchemy import delete, update
 
 from .conftest import NOON
 from .office import REALM, Office
@@ -57,6 +60,11 @@ async def unmerge(office: Office, secondary: UUID, primary: UUID, version: int =
 async def a_customer(office: Office, contact: UUID) -> Customer:
     async with office.begin() as tx:
         return await (await tx.aget(CustomerService)).ensure(contact, by="anna")
+
+
+async def match_all(office: Office) -> None:
+    async with office.begin() as tx:
+        await (await tx.aget(MatchService)).match_next()
 
 
 async def linked(office: Office, customer: Customer) -> UUID | None:
@@ -321,3 +329,22 @@ async def test_a_link_that_goes_to_another_customer_meanwhile_is_undone_there(co
         await connected.somebody_waits()
     await erasing
     assert await connected.rows(Customer, Customer.contact_id.is_not(None)) == []
+
+
+async def test_matching_waits_for_their_erasure_and_finds_nobody(connected: Office) -> None:
+    ana = await connected.knows(**ANA)
+    await connected.new_customer("Lima, Ana", PrimaryPhone={"FreeFormNumber": "(617) 555-0142"})
+    await connected.new_customer("Ana Lima", BillAddr={"City": "Quincy", "PostalCode": "02169"})
+    await connected.settle()
+    async with connected.begin() as tx:
+        cleared = {"contact_id": None, "needs_match": True}
+        await (await tx.aget(UnitOfWork)).session.execute(update(Customer).values(cleared))
+        await (await tx.aget(UnitOfWork)).session.execute(delete(MatchCandidate))
+    async with people(connected) as service:
+        await service.record_erasure(ContactErased(contact_id=ana, phone_hashes=[]))
+        matching = asyncio.create_task(match_all(connected))
+        await connected.somebody_waits()
+    await matching
+    assert await connected.rows(Customer, Customer.needs_match) == []
+    assert await connected.rows(Customer, Customer.contact_id.is_not(None)) == []
+    assert await connected.rows(MatchCandidate) == []

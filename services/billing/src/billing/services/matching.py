@@ -23,7 +23,7 @@ Matches = dict[UUID, Match]
 
 
 class MatchService:
-    """Lives in one transaction. Holds the customers that it looks at, and waits for nobody."""
+    """Lives in one transaction. Holds the customers that it looks at, and waits for nobody then."""
 
     def __init__(self, uow: UnitOfWork, people: PeopleService, announcer: Announcer) -> None:
         self._uow = uow
@@ -35,6 +35,7 @@ class MatchService:
 
         Customers of a person about whom somebody else decides at this moment are left for the next time.
         """
+        await self._people.hold_erasures()
         rows = (
             await self._uow.session.scalars(
                 select(Customer)
