@@ -220,6 +220,16 @@ async def test_changes_and_erasures_reach_recipients_through_a_chain_of_merges(
     assert await texts(office, campaign) == {contact(1): "Hello Ann1"}
 
 
+async def test_what_is_told_late_of_somebody_erased_is_not_written_down(office: Office) -> None:
+    campaign = await office.running(1)
+    url = f"/api/v1/campaigns/{campaign}/recipients"
+    assert [row["name"] for row in (await office.client.get(url, params={"status": "requested"})).json()["items"]]
+    await tell(office, contacts.ContactErased(contact_id=contact(0), phone_hashes=[]))
+    await tell(office, changed(item(0, 9, first_name="Ann")))
+    [erased] = (await office.client.get(url, params={"status": "requested"})).json()["items"]
+    assert (erased["name"], erased["text"]) == (None, None)
+
+
 async def test_a_primary_that_is_excluded_takes_nobodys_place(office: Office, crm_clock: FakeClock) -> None:
     await crm_clock.set(NIGHT)
     office.neighbours.phone_states = {"+15185550001": {"line_type": "landline"}}

@@ -196,7 +196,7 @@ class PeopleService:
         await self._uow.session.execute(
             update(Recipient)
             .where(Recipient.contact_id.in_(family), _within(audience_id))
-            .values(values={}, text=None, next_text=None, next_segments=None)
+            .values(values={}, text=None, next_text=None, next_segments=None, contact_version=LAST_VERSION)
         )
 
     async def _unsent(self, contact_ids: Iterable[UUID], audience_id: UUID | None = None) -> Sequence[Recipient]:
