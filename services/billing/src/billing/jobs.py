@@ -14,10 +14,12 @@ from billing.services.notices import NoticeProcess
 from billing.services.people import MATCH_CHANNEL
 from billing.services.pulling import ChangeProcess, CompanyProcess, PullProcess
 from billing.services.pushing import PushProcess
+from billing.services.telling import TellingProcess
 
 JOBS = (
     Job("company", CompanyProcess, timedelta(seconds=5), wake_on=SYNC_CHANNEL),
     Job("pull", PullProcess, timedelta(seconds=5), wake_on=SYNC_CHANNEL),
+    Job("telling", TellingProcess, timedelta(seconds=1), wake_on=SYNC_CHANNEL),
     Job("notices", NoticeProcess, timedelta(seconds=1), wake_on=NOTICE_CHANNEL),
     Job("changes", ChangeProcess, timedelta(seconds=5), wake_on=SYNC_CHANNEL),
     Job("pushes", PushProcess, timedelta(seconds=1), wake_on=PUSH_CHANNEL),

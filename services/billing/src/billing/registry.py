@@ -36,6 +36,7 @@ from billing.services.people import PeopleService
 from billing.services.pulling import ChangeProcess, CompanyProcess, PullProcess
 from billing.services.pushing import PushProcess, PushService
 from billing.services.reading import Reader
+from billing.services.telling import TellingProcess, TellingService
 from billing.services.tokens import TokenKeeper
 from billing.settings import Settings
 
@@ -68,6 +69,7 @@ def _register_services(registry: Registry) -> None:
     add(ConnectionService, lambda c: ConnectionService(*c.get(UnitOfWork, MarkService, Seal)))
     add(PaymentMirror, lambda c: PaymentMirror(*c.get(UnitOfWork, Announcer)))
     add(MirrorService, lambda c: MirrorService(*c.get(UnitOfWork, Announcer, PaymentMirror)))
+    add(TellingService, lambda c: TellingService(*c.get(UnitOfWork, Announcer, PaymentMirror)))
     add(NoticeService, lambda c: NoticeService(c.get(UnitOfWork)))
     add(IntentService, lambda c: IntentService(*c.get(UnitOfWork, MarkService, Settings)))
     add(PushService, lambda c: PushService(*c.get(UnitOfWork, IntentService, Settings)))
@@ -118,6 +120,7 @@ def _register_processes(registry: Registry) -> None:
     add(ChangeProcess, lambda c: ChangeProcess(*c.get(Begin, Reader, Settings)))
     add(NoticeProcess, lambda c: NoticeProcess(*c.get(Begin, Reader)))
     add(PushProcess, lambda c: PushProcess(*c.get(Begin, OpenedBooks, Reader)))
+    add(TellingProcess, lambda c: TellingProcess(c.get(Begin)))
     add(MatchProcess, lambda c: MatchProcess(c.get(Begin)))
     add(DifferenceProcess, lambda c: DifferenceProcess(*c.get(Begin, Reader)))
     add(ExpiryProcess, lambda c: ExpiryProcess(c.get(Begin)))

@@ -23,6 +23,7 @@ from billing.models import (
     Payment,
     SyncMark,
     Term,
+    UntoldFact,
 )
 from billing.provider import InvoiceSeen, Seen
 from billing.services.mirror import MirrorService
@@ -692,3 +693,55 @@ async def test_what_was_there_before_is_told_of_as_it_stands(office: Office) -> 
     assert (row.written_on, row.paid_on) == (date(2031, 1, 2), date(2031, 1, 20))
     assert await told(office) == ["invoice.issued", "invoice.paid", "payment.received"]
     assert isinstance((await (await reader(office)).read(REALM, "Invoice", [invoice["Id"]]))[0], InvoiceSeen)
+
+
+async def test_nothing_that_was_there_before_is_told_until_all_of_it_is_read(office: Office) -> None:
+    await office.turn(webhook_url="")  # Of a company that is not connected nobody hears.
+    ana = await office.new_customer("Ana Lima")
+    await office.knows(first_name="Ana", last_name="Lima", emails=["ana@example.com"])
+    paid = await form(office, "Invoice", ana["Id"], "80.00", TxnDate="2031-01-02")
+    await form(office, "Invoice", ana["Id"], "50.00", TxnDate="2031-01-02", DueDate="2031-01-05")
+    await pay(office, ana["Id"], "30", ("30", "Invoice", paid["Id"]), TxnDate="2031-01-20")
+    await office.advance(HOUR / 2)  # Further back than change data capture looks.
+    # Terms, items, customers and invoices are committed by then; payments are not.
+    failpoints.configure("pull.before_commit=raise@6")
+    try:
+        await office.connect()
+        with pytest.raises(failpoints.FailpointError):
+            await office.worker.run_until_idle()
+        await office.worker.run_until_idle()
+        assert len(await office.rows(Invoice)) == 2
+        assert await told(office) == []
+        # Somebody pays the rest of it before the reading goes on: that is told at once, by itself.
+        await office.turn(webhook_url=None)
+        await pay(office, ana["Id"], "50", ("50", "Invoice", paid["Id"]), TxnDate="2031-01-21")
+        await office.settle()
+    finally:
+        failpoints.configure("")
+    assert await told(office) == ["invoice.paid", "payment.received"]
+    await office.advance(timedelta(minutes=1))
+    await office.settle()
+    assert await told(office) == [
+        "invoice.issued", "invoice.issued", "invoice.overdue", "invoice.paid", "payment.received", "payment.received",
+    ]  # fmt: skip
+    events = [event for event in await office.published() if event["type"] == "billing.invoice.issued.v1"]
+    assert sorted(event["balance"]["amount_cents"] for event in events) == [0, 5_000]
+    assert await office.rows(UntoldFact) == []
+
+
+async def test_history_that_was_not_told_before_a_crash_is_told_after_it(office: Office) -> None:
+    await office.turn(webhook_url="")
+    ana = await office.new_customer("Ana Lima")
+    await form(office, "Invoice", ana["Id"], "80.00", TxnDate="2031-01-02")
+    await office.advance(HOUR)
+    failpoints.configure("telling.before_commit=raise@1")
+    try:
+        await office.connect()
+        with pytest.raises(failpoints.FailpointError):
+            await office.settle()
+        assert await told(office) == []
+        assert [fact.type for fact in await office.rows(UntoldFact)] == ["billing.invoice.issued.v1"]
+    finally:
+        failpoints.configure("")
+    await office.settle()
+    assert await told(office) == ["invoice.issued", "invoice.overdue"]

@@ -25,9 +25,10 @@ from shared.events.billing import (
     InvoiceVoided,
     PaymentMoved,
 )
-from shared.events.envelope import Money
+from shared.events.envelope import Event, Money
+from sqlalchemy import insert
 
-from billing.models import Customer, Estimate, Invoice, Payment
+from billing.models import Customer, Estimate, Invoice, Payment, UntoldFact
 from billing.states import EstimateStatus
 
 _ANSWERS: dict[EstimateStatus, type[EstimateMoved]] = {
@@ -35,6 +36,10 @@ _ANSWERS: dict[EstimateStatus, type[EstimateMoved]] = {
     EstimateStatus.DECLINED: EstimateDeclined,
     EstimateStatus.EXPIRED: EstimateExpired,
 }
+
+
+Applied = Sequence[tuple[UUID, int]]
+"""Invoice and cents."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +64,36 @@ class InvoiceStanding:
     number: str | None
 
 
+NO_INVOICE = InvoiceStanding(
+    is_written=False, total_cents=0, balance_cents=0, customer_id=None, issued_on=None, due_on=None, is_gone=False,
+    sent_at=None, paid_at=None, number=None,
+)  # fmt: skip
+"""Of one that is new here."""
+
+
 class Announcer:
     """Lives in one transaction. Every method is called with what stood before and the row as it stands now."""
 
     def __init__(self, uow: UnitOfWork) -> None:
         self._uow = uow
+        self._keeps_history = False
+        self._untold: list[dict[str, Any]] = []
+
+    def keep_history(self) -> None:
+        """From now on, what new rows mean is told later (TellingService): a first reading is years of events."""
+        self._keeps_history = True
+
+    async def store_history(self) -> None:
+        if self._untold:
+            await self._uow.session.execute(insert(UntoldFact), self._untold)
+            self._untold = []
+
+    def _is_kept(self, event: type[Event], row: Any, *, is_new: bool) -> bool:
+        """Whether the event is told later; a change of a row that others may know is told at once."""
+        if not (self._keeps_history and is_new):
+            return False
+        self._untold.append({"realm_id": row.realm_id, "type": event.type, "row_id": row.id})
+        return True
 
     @staticmethod
     def standing_of_estimate(row: Estimate) -> EstimateStanding:
@@ -96,19 +126,23 @@ class Announcer:
         if after.status in _ANSWERS and (after.status is not before.status or not before.is_written):
             moved.append(_ANSWERS[after.status])
         for event in moved:
-            self._uow.publish(
-                event(
-                    estimate_id=_identified(row),
-                    version=row.version,
-                    number=row.number,
-                    customer_id=customer.id,
-                    contact_id=customer.contact_id,
-                    job_id=row.job_id,
-                    amount=Money(amount_cents=row.total_cents, currency=row.currency),
-                    occurred_at=self._uow.now,
-                )
-            )
+            if not self._is_kept(event, row, is_new=not before.is_written):
+                self.say_estimate(event, row, customer)
         self._uow.hint("estimates", row.id, row.version)
+
+    def say_estimate(self, event: type[EstimateMoved], row: Estimate, customer: Customer) -> None:
+        self._uow.publish(
+            event(
+                estimate_id=row.id,
+                version=row.version,
+                number=row.number,
+                customer_id=customer.id,
+                contact_id=customer.contact_id,
+                job_id=row.job_id,
+                amount=Money(amount_cents=row.total_cents, currency=row.currency),
+                occurred_at=self._uow.now,
+            )
+        )
 
     def invoice_moved(self, row: Invoice, before: InvoiceStanding, customer: Customer) -> None:
         after = self.standing_of_invoice(row)
@@ -116,13 +150,14 @@ class Announcer:
             return
         row.touch()
         for event in _invoice_events(before, after):
-            self.say_invoice(event, row, customer)
+            if not self._is_kept(event, row, is_new=not before.is_written):
+                self.say_invoice(event, row, customer)
         self._uow.hint("invoices", row.id, row.version)
 
     def say_invoice(self, event: type[InvoiceMoved], row: Invoice, customer: Customer) -> None:
         self._uow.publish(
             event(
-                invoice_id=_identified(row),
+                invoice_id=row.id,
                 version=row.version,
                 number=row.number,
                 estimate_id=row.estimate_id,
@@ -144,15 +179,16 @@ class Announcer:
         self.say_invoice(InvoiceOverdue, row, customer)
 
     def payment_moved(
-        self,
-        event: type[PaymentMoved],
-        row: Payment,
-        customer: Customer,
-        applied: Sequence[tuple[UUID, int]],
+        self, event: type[PaymentMoved], row: Payment, customer: Customer, applied: Applied, *, is_new: bool
     ) -> None:
+        if not self._is_kept(event, row, is_new=is_new):
+            self.say_payment(event, row, customer, applied)
+        self._uow.hint("payments", row.id, row.version)
+
+    def say_payment(self, event: type[PaymentMoved], row: Payment, customer: Customer, applied: Applied) -> None:
         self._uow.publish(
             event(
-                payment_id=_identified(row),
+                payment_id=row.id,
                 version=row.version,
                 customer_id=customer.id,
                 contact_id=customer.contact_id,
@@ -165,7 +201,6 @@ class Announcer:
                 occurred_at=self._uow.now,
             )
         )
-        self._uow.hint("payments", row.id, row.version)
 
     def link(self, row: Customer, contact_id: UUID, *, reason: str, score: int | None, by: str) -> None:
         """From now on all that is this customer's is that person's."""
@@ -223,9 +258,3 @@ def _invoice_events(before: InvoiceStanding, after: InvoiceStanding) -> list[typ
     if after.paid_at and not before.paid_at:
         found.append(InvoicePaid)
     return found or [InvoiceChanged]
-
-
-def _identified(row: Any) -> UUID:
-    """The row's id; rows that are new in this transaction have got one when they were made."""
-    row_id: UUID = row.id
-    return row_id

@@ -9,9 +9,9 @@ from sqlalchemy import exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from billing.models import Connection, Customer, Notice, Push, SyncMark
+from billing.models import Connection, Customer, Notice, Push, SyncMark, UntoldFact
 from billing.services.intents import is_held_back
-from billing.services.marks import CDC, COMPANY, DIFFERENCES, PULLS, READABLE
+from billing.services.marks import CDC, COMPANY, DIFFERENCES, PULLS, READABLE, is_pulling
 from billing.states import ConnectionStatus, PushState
 
 
@@ -41,7 +41,8 @@ class BillingBacklog(Backlog):
             )
             to_be_written = Push.state == PushState.PENDING
             told = exists().where(Connection.realm_id == Notice.realm_id, Connection.status.in_(READABLE))
-            unmatched = select(func.count()).where(Customer.needs_match)
+            unmatched = select(func.count()).where(Customer.needs_match, ~is_pulling(Customer.realm_id))
+            untold = select(func.count()).where(~is_pulling(UntoldFact.realm_id))
             return {
                 "pulls": await _count(session, due.where(SyncMark.name.in_((*PULLS, COMPANY)), ~put_off)),
                 "changes": await _count(session, due.where(SyncMark.name == CDC)),
@@ -49,6 +50,7 @@ class BillingBacklog(Backlog):
                 "pushes": await _count(session, select(func.count()).where(to_be_written, ~is_held_back(), writable)),
                 "notices": await _count(session, select(func.count()).where(Notice.processed_at.is_(None), told)),
                 "customers_to_match": await _count(session, unmatched),
+                "facts_to_tell": await _count(session, untold.select_from(UntoldFact)),
             }
 
     async def next_due_at(self) -> datetime | None:

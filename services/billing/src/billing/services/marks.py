@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from shared.clock import wall_now
 from shared.database import UnitOfWork
 from shared.ids import uuid7
-from sqlalchemy import insert, or_, select, text
+from sqlalchemy import ColumnElement, exists, insert, or_, select, text
 
 from billing.models import Connection, Notice, SyncMark
 from billing.provider import ENTITIES
@@ -31,6 +32,17 @@ def pull_name(entity: str) -> str:
 
 
 PULLS = tuple(pull_name(entity) for entity in ENTITIES)
+
+
+def is_pulling(realm_id: Any) -> ColumnElement[bool]:
+    """Whether the books of this company are being read: what is worked out of them waits until they are there."""
+    return exists().where(
+        SyncMark.realm_id == realm_id,
+        SyncMark.name.in_(PULLS),
+        SyncMark.done_at.is_(None),
+        Connection.realm_id == SyncMark.realm_id,
+        Connection.status.in_(READABLE),
+    )
 
 
 class MarkService:

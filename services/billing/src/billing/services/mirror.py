@@ -23,6 +23,7 @@ from billing.models import (
     Payment,
     Push,
     Term,
+    among,
     insert_all,
 )
 from billing.models.books import Form
@@ -40,7 +41,7 @@ from billing.provider import (
     Seen,
     TermSeen,
 )
-from billing.services.announcing import Announcer
+from billing.services.announcing import NO_INVOICE, Announcer
 from billing.services.payments import PaymentMirror
 from billing.settlement import company_day
 from billing.states import EstimateStatus, PaymentKind, PushKind, PushState, Source
@@ -112,7 +113,7 @@ class MirrorService:
             known = set(
                 await self._uow.session.scalars(
                     select(_MODELS[entity].qb_id).where(
-                        _MODELS[entity].realm_id == realm_id, _MODELS[entity].qb_id.in_(ids)
+                        _MODELS[entity].realm_id == realm_id, among(_MODELS[entity].qb_id, ids)
                     )
                 )
             )
@@ -183,7 +184,10 @@ class MirrorService:
 
     async def _lock(self, model: type[R], realm_id: str, ids: Sequence[str]) -> dict[str, R]:
         rows = await self._uow.session.scalars(
-            select(model).where(model.realm_id == realm_id, model.qb_id.in_(ids)).order_by(model.id).with_for_update()
+            select(model)
+            .where(model.realm_id == realm_id, among(model.qb_id, ids))
+            .order_by(model.id)
+            .with_for_update()
         )
         return {str(row.qb_id): row for row in rows}
 
@@ -198,7 +202,7 @@ class MirrorService:
             return {}
         ids = [found for text in marked if (found := _uuid(text))]
         rows = await self._uow.session.scalars(
-            select(model).where(model.id.in_(ids), model.qb_id.is_(None)).order_by(model.id).with_for_update()
+            select(model).where(among(model.id, ids), model.qb_id.is_(None)).order_by(model.id).with_for_update()
         )
         # One that was given up here and stands there all the same is mirrored as anybody's.
         return {marked[str(row.id)]: row for row in rows if not getattr(row, "is_deleted", False)}
@@ -275,7 +279,7 @@ class MirrorService:
         """The customers that these name; one that QuickBooks does not give stands as a stub."""
         ids = {one.customer for one in seen if isinstance(one, FormSeen | PaymentSeen | RefundSeen)}
         rows = await self._uow.session.scalars(
-            select(Customer).where(Customer.realm_id == realm_id, Customer.qb_id.in_(ids))
+            select(Customer).where(Customer.realm_id == realm_id, among(Customer.qb_id, ids))
         )
         found = {str(row.qb_id): row for row in rows}
         for qb_id in sorted(ids - set(found)):
@@ -342,7 +346,7 @@ class MirrorService:
         """Estimates whose answer is still to be written into QuickBooks: what it says of them there is older."""
         found = await self._uow.session.scalars(
             select(Push.target_id).where(
-                Push.target_id.in_(ids),
+                among(Push.target_id, ids),
                 Push.kind == PushKind.MARK_ESTIMATE,
                 Push.state.in_((PushState.PENDING, PushState.FAILED)),
             )
@@ -365,13 +369,14 @@ class MirrorService:
                     row.subtotal_cents = row.tax_cents = 0
                     self._announcer.invoice_moved(row, before, await self._customer(row.customer_id))
                 continue
+            is_first = row is None
             if row is None:
-                row = Invoice(is_voided=False)
+                row, before = Invoice(is_voided=False), NO_INVOICE
                 self._begin_form(row, realm_id)
             elif row.is_deleted or not is_newer(one, row.sync_token, row.qb_updated_at):
                 continue
-            before = self._announcer.standing_of_invoice(row)
-            is_first = row.qb_id is None and row.source is Source.QUICKBOOKS
+            else:
+                before = self._announcer.standing_of_invoice(row)
             self._fill_form(row, one, customers[one.customer])
             row.balance_cents, row.due_on, row.is_voided = one.balance_cents, one.due_on, one.is_voided
             row.term_id = terms.get(one.term or "")
@@ -420,7 +425,7 @@ class MirrorService:
         wanted = {one for one in qb_ids if one}
         if not wanted:
             return {}
-        named = select(model.qb_id, model.id).where(model.realm_id == realm_id, model.qb_id.in_(wanted))
+        named = select(model.qb_id, model.id).where(model.realm_id == realm_id, among(model.qb_id, wanted))
         rows = await self._uow.session.execute(named)
         return {str(qb_id): row_id for qb_id, row_id in rows}
 

@@ -10,7 +10,7 @@ from shared.ids import uuid7
 from sqlalchemy import delete, select, text
 
 from billing.allocation import money_shares
-from billing.models import Application, CreditMemo, Customer, Invoice, Payment, insert_all
+from billing.models import Application, CreditMemo, Customer, Invoice, Payment, among, insert_all
 from billing.provider import PaymentSeen, RefundSeen, Seen, Share
 from billing.services.announcing import Announcer
 from billing.states import PaymentKind
@@ -40,7 +40,7 @@ class PaymentMirror:
     ) -> set[str]:
         """Take over what is not older. Returns the ids, in QuickBooks, of invoices that lost or got a share."""
         rows = await self._lock(realm_id, kind, [one.id for one in seen])
-        former = await self._applications([row.id for row in rows.values()])
+        former = await self.applications([row.id for row in rows.values()])
         invoices = await self._ids(Invoice, realm_id, _shared(seen, "Invoice"))
         memos = await self._ids(CreditMemo, realm_id, _shared(seen, "CreditMemo"))
         touched: set[UUID] = set()
@@ -65,7 +65,7 @@ class PaymentMirror:
         await self.date_invoices(touched)
         return set(
             await self._uow.session.scalars(
-                select(Invoice.qb_id).where(Invoice.id.in_(touched), Invoice.qb_id.is_not(None))
+                select(Invoice.qb_id).where(among(Invoice.id, touched), Invoice.qb_id.is_not(None))
             )
         )
 
@@ -117,7 +117,7 @@ class PaymentMirror:
         row.touch()
         event = _event(row, is_new=is_new, was_money=was_money)
         if event is not None:
-            self._announcer.payment_moved(event, row, customer, _money(shares))
+            self._announcer.payment_moved(event, row, customer, money_of(shares), is_new=is_new)
 
     async def _replace(self, changed: Iterable[Change]) -> None:
         """All of them at once: a page of payments is a thousand."""
@@ -127,7 +127,7 @@ class PaymentMirror:
         await self._uow.session.flush()
         if outdated := [row.id for row, former, _ in different if former]:
             await self._uow.session.execute(
-                delete(Application).where(Application.payment_id.in_(outdated)),
+                delete(Application).where(among(Application.payment_id, outdated)),
                 execution_options={"synchronize_session": False},
             )
         for row, former, shares in different:
@@ -140,17 +140,18 @@ class PaymentMirror:
     async def _lock(self, realm_id: str, kind: PaymentKind, ids: Sequence[str]) -> Rows:
         rows = await self._uow.session.scalars(
             select(Payment)
-            .where(Payment.realm_id == realm_id, Payment.kind == kind, Payment.qb_id.in_(ids))
+            .where(Payment.realm_id == realm_id, Payment.kind == kind, among(Payment.qb_id, ids))
             .order_by(Payment.id)
             .with_for_update()
         )
         return {str(row.qb_id): row for row in rows}
 
-    async def _applications(self, ids: Sequence[UUID]) -> Shares:
+    async def applications(self, ids: Sequence[UUID]) -> Shares:
+        """Where these payments went to, in order."""
         found: Shares = defaultdict(list)
         rows = await self._uow.session.scalars(
             select(Application)
-            .where(Application.payment_id.in_(ids))
+            .where(among(Application.payment_id, ids))
             .order_by(Application.payment_id, Application.position)
         )
         for row in rows:
@@ -161,7 +162,7 @@ class PaymentMirror:
         if not qb_ids:
             return {}
         rows = await self._uow.session.execute(
-            select(model.qb_id, model.id).where(model.realm_id == realm_id, model.qb_id.in_(qb_ids))
+            select(model.qb_id, model.id).where(model.realm_id == realm_id, among(model.qb_id, qb_ids))
         )
         return {str(qb_id): row_id for qb_id, row_id in rows}
 
@@ -185,7 +186,8 @@ def _application(share: Share, invoices: Mapping[str, UUID], memos: Mapping[str,
     return Application(invoice_id=invoice_id, credit_memo_id=memo_id, amount_cents=share.amount_cents)
 
 
-def _money(shares: Sequence[Application]) -> list[tuple[UUID, int]]:
+def money_of(shares: Sequence[Application]) -> list[tuple[UUID, int]]:
+    """The cents that went to each invoice as money, not as credit."""
     credit = sum(share.amount_cents for share in shares if share.credit_memo_id)
     taken = [(str(share.invoice_id), share.amount_cents) for share in shares if share.invoice_id]
     return [(UUID(invoice), cents) for invoice, cents in money_shares(taken, credit)]

@@ -11,7 +11,8 @@ from shared.database import Begin, UnitOfWork
 from shared.errors import AppError, ProviderError
 from shared.failpoints import failpoint
 
-from billing.provider import ENTITIES, NotConnected, Seen
+from billing.provider import ENTITIES, CompanySuspended, NotConnected, QuickBooksRefused, Seen
+from billing.services.announcing import Announcer
 from billing.services.connections import ConnectionService
 from billing.services.marks import CDC, COMPANY, PULLS, MarkService, pull_name
 from billing.services.mirror import MirrorService
@@ -21,14 +22,20 @@ from billing.settings import Settings
 log = structlog.get_logger(__name__)
 
 PAGE = 1000
+PAGES_AHEAD = 1
+"""Pages that are read and wait to be stored, beside the one that is being fetched."""
 OVERLAP = 20
 """Rows read twice from page to page: positions shift when something is deleted meanwhile."""
 CDC_MOST = 1000
 CDC_EVERY = timedelta(hours=1)
 CDC_REACH = timedelta(days=29)
 """QuickBooks tells of changes of 30 days; whoever was away longer reads everything again."""
+PULL_AGAIN_AFTER = timedelta(days=1)
+"""Changes since this long ago that QuickBooks will not tell are no reason to read everything again."""
 COMPANY_EVERY = timedelta(days=1)
 RETRY = timedelta(seconds=30)
+RETRY_REFUSED = timedelta(minutes=10)
+"""After a refusal, which will hardly be another one half a minute later."""
 
 
 @dataclass
@@ -49,10 +56,12 @@ async def holding(begin: Begin, realm_id: str, name: str) -> AsyncIterator[Held]
         yield held
     except Exception as error:
         words = error.message if isinstance(error, AppError) else repr(error)[:500]
+        is_refused = isinstance(error, QuickBooksRefused) and not isinstance(error, CompanySuspended)
+        pause = RETRY_REFUSED if is_refused else RETRY
         log.info("sync.put_off", realm_id=realm_id, mark=name, error=words)
         async with begin() as tx:
             uow, marks = await tx.aget(UnitOfWork), await tx.aget(MarkService)
-            await marks.give_back(realm_id, name, due_at=uow.now + RETRY, error=words)
+            await marks.give_back(realm_id, name, due_at=uow.now + pause, error=words)
             await (await tx.aget(ConnectionService)).record_error(realm_id, words)
         if not isinstance(error, ProviderError | NotConnected):
             raise
@@ -80,8 +89,26 @@ class CompanyProcess:
         return held.done
 
 
+@dataclass(frozen=True)
+class _Page:
+    rows: list[Seen]
+    next: int
+    """The position to go on from once this is stored."""
+    is_last: bool
+
+
+async def _next(pages: "asyncio.Queue[_Page]", fetching: asyncio.Task[None]) -> _Page:
+    """The next page; raises what fetching it raised."""
+    getting = asyncio.create_task(pages.get())
+    await asyncio.wait((getting, fetching), return_when=asyncio.FIRST_COMPLETED)
+    if not getting.done() and pages.empty():
+        getting.cancel()
+        fetching.result()
+    return await getting
+
+
 class PullProcess:
-    """The first pull: every kind in its order, page after page, the next one fetched while one is stored.
+    """The first pull: every kind in its order, page after page, the next ones fetched while one is stored.
 
     The position is committed with its page: whoever goes on after a crash reads no page twice, but the last one. What
     changes while we read is told by change data capture, which begins before the first page.
@@ -102,33 +129,41 @@ class PullProcess:
         return held.done
 
     async def _pull(self, realm_id: str, entity: str, position: int) -> int:
-        books, read = self._reader.books(realm_id), 0
-        fetching = asyncio.create_task(books.page(entity, position, PAGE))
+        read, pages = 0, asyncio.Queue[_Page](PAGES_AHEAD)
+        fetching = asyncio.create_task(self._fetch(realm_id, entity, position, pages))
         try:
             while True:
-                page = await fetching
-                is_last = len(page) < PAGE
-                position += len(page) if is_last else len(page) - OVERLAP
-                if not is_last:
-                    fetching = asyncio.create_task(books.page(entity, position, PAGE))
-                await self._store(realm_id, entity, page, position, is_last=is_last)
-                read += len(page)
-                if is_last:
+                page = await _next(pages, fetching)
+                await self._store(realm_id, entity, page)
+                read += len(page.rows)
+                if page.is_last:
                     return max(read, 1)
         finally:
             fetching.cancel()
             await asyncio.gather(fetching, return_exceptions=True)
 
-    async def _store(self, realm_id: str, entity: str, page: list[Seen], position: int, *, is_last: bool) -> None:
+    async def _fetch(self, realm_id: str, entity: str, position: int, pages: "asyncio.Queue[_Page]") -> None:
+        books = self._reader.books(realm_id)
+        while True:
+            rows = await books.page(entity, position, PAGE)
+            is_last = len(rows) < PAGE
+            position += len(rows) if is_last else len(rows) - OVERLAP
+            await pages.put(_Page(rows, position, is_last=is_last))
+            if is_last:
+                return
+
+    async def _store(self, realm_id: str, entity: str, page: _Page) -> None:
         async with self._begin() as tx:
             uow, marks = await tx.aget(UnitOfWork), await tx.aget(MarkService)
-            mirror = await tx.aget(MirrorService)
+            mirror, announcer = await tx.aget(MirrorService), await tx.aget(Announcer)
+            announcer.keep_history()
             mark = await marks.keep(realm_id, pull_name(entity))
-            await mirror.store(realm_id, entity, page)
-            await mirror.note_tax(realm_id, page)
-            mark.position = position
+            await mirror.store(realm_id, entity, page.rows)
+            await mirror.note_tax(realm_id, page.rows)
+            await announcer.store_history()
+            mark.position = page.next
             failpoint("pull.before_commit")
-            if is_last:
+            if page.is_last:
                 mark.done_at = uow.now
                 await marks.give_back(realm_id, mark.name, due_at=None)
                 if await marks.pulled(realm_id):
@@ -137,7 +172,11 @@ class PullProcess:
 
 
 class ChangeProcess:
-    """Change data capture: hourly, and at every reconnect. The backstop of webhooks, which may be lost."""
+    """Change data capture: hourly, and at every reconnect. The backstop of webhooks, which may be lost.
+
+    What it cannot tell any more is found by reading everything again. Nobody knows with which fault it refuses what is
+    too old, so that any will do.
+    """
 
     def __init__(self, begin: Begin, reader: Reader, settings: Settings) -> None:
         self._begin = begin
@@ -151,21 +190,32 @@ class ChangeProcess:
             if mark is None:
                 return 0
             asked_at, realm_id, since = uow.now, mark.realm_id, mark.reached_at
-            if since is not None and asked_at - since > CDC_REACH:
-                await marks.pull_again(realm_id)
-                since = None
         async with holding(self._begin, realm_id, CDC) as held:
-            if since is not None:
-                await self._read(realm_id, since - self._overlap)
+            is_told = since is not None and await self._is_told(realm_id, asked_at, since)
             async with self._begin() as tx:
                 marks = await tx.aget(MarkService)
                 kept = await marks.keep(realm_id, CDC)
+                if False:
+                    await marks.pull_again(realm_id)
                 # Not further than the moment at which we asked: what changed since will be told the next time.
                 kept.reached_at = asked_at
                 await marks.give_back(realm_id, CDC, due_at=asked_at + CDC_EVERY)
                 await (await tx.aget(ConnectionService)).record_sync(realm_id)
             held.done = 1
         return held.done
+
+    async def _is_told(self, realm_id: str, asked_at: datetime, since: datetime) -> bool:
+        """Take over what changed since; False where that is not told."""
+        if asked_at - since > CDC_REACH:
+            return False
+        try:
+            await self._read(realm_id, since - self._overlap)
+        except QuickBooksRefused as error:
+            if isinstance(error, CompanySuspended) or asked_at - since <= PULL_AGAIN_AFTER:
+                raise
+            log.warning("sync.changes_refused", realm_id=realm_id, code=error.fault_code)
+            return False
+        return True
 
     async def _read(self, realm_id: str, since: datetime) -> None:
         """All kinds in one call; where that is cut short, each on its own; where that is too, by query."""

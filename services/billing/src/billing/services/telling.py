@@ -1,0 +1,92 @@
+"""Others are told what the first reading of the books found once it has come to its end: its news would slow it."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+from uuid import UUID
+
+from shared.database import Begin, UnitOfWork
+from shared.events import billing
+from shared.events.envelope import Event
+from shared.failpoints import failpoint
+from sqlalchemy import delete, select
+
+from billing.models import Customer, Estimate, Invoice, Payment, UntoldFact, among
+from billing.services.announcing import Announcer
+from billing.services.marks import is_pulling
+from billing.services.payments import PaymentMirror, money_of
+
+BATCH = 500
+_EVENTS: dict[str, type[Event]] = {
+    event.type: event
+    for event in vars(billing).values()
+    if isinstance(event, type)
+    and issubclass(event, billing.EstimateMoved | billing.InvoiceMoved | billing.PaymentMoved)
+    and "type" in vars(event)
+}
+
+_MODELS: tuple[type[Any], ...] = (Estimate, Invoice, Payment)
+
+
+class TellingService:
+    """Lives in one transaction. An event says how the row stands now; what changed meanwhile was told by itself."""
+
+    def __init__(self, uow: UnitOfWork, announcer: Announcer, payments: PaymentMirror) -> None:
+        self._uow = uow
+        self._announcer = announcer
+        self._payments = payments
+
+    async def tell_next(self) -> int:
+        """Tell the next facts, oldest first, of companies that are read to their end; returns how many."""
+        facts = await self._take()
+        ids = [row_id for _, row_id in facts]
+        rows: dict[UUID, Any] = {}
+        for model in _MODELS:
+            rows |= {row.id: row for row in await self._uow.session.scalars(select(model).where(among(model.id, ids)))}
+        customers = await self._customers({row.customer_id for row in rows.values()})
+        shares = await self._payments.applications([row.id for row in rows.values() if isinstance(row, Payment)])
+        for event, row_id in facts:
+            row = rows[row_id]
+            customer = customers[row.customer_id]
+            if issubclass(event, billing.EstimateMoved):
+                self._announcer.say_estimate(event, row, customer)
+            elif issubclass(event, billing.InvoiceMoved):
+                self._announcer.say_invoice(event, row, customer)
+            elif issubclass(event, billing.PaymentMoved):
+                self._announcer.say_payment(event, row, customer, money_of(shares[row.id]))
+        return len(facts)
+
+    async def _take(self) -> Sequence[tuple[type[Event], UUID]]:
+        """Told and forgotten in one transaction: a crash tells none of them, or leaves none."""
+        chosen = (
+            select(UntoldFact.id)
+            .where(~is_pulling(UntoldFact.realm_id))
+            .order_by(UntoldFact.id)
+            .limit(BATCH)
+            .with_for_update(of=UntoldFact, skip_locked=True)
+        )
+        taken = await self._uow.session.execute(
+            delete(UntoldFact)
+            .where(UntoldFact.id.in_(chosen))
+            .returning(UntoldFact.id, UntoldFact.type, UntoldFact.row_id)
+            .execution_options(synchronize_session=False)
+        )
+        ordered = sorted(taken.all(), key=lambda fact: fact.id)
+        return [(_EVENTS[fact.type], fact.row_id) for fact in ordered]
+
+    async def _customers(self, ids: Collection[UUID]) -> dict[UUID, Customer]:
+        rows = await self._uow.session.scalars(select(Customer).where(among(Customer.id, ids)))
+        return {row.id: row for row in rows}
+
+
+class TellingProcess:
+    """Tells as long as there is something untold."""
+
+    def __init__(self, begin: Begin) -> None:
+        self._begin = begin
+
+    async def run_once(self) -> int:
+        async with self._begin() as tx:
+            done = await (await tx.aget(TellingService)).tell_next()
+            if done:
+                failpoint("telling.before_commit")
+        return done
