@@ -1,9 +1,10 @@
 """Queries over a company's books: what the database can tell is left to it, so that a page costs a page."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
+from simplejson import RawJSON
 from sqlalchemy import ColumnElement, Numeric, Select, cast, func
 from sqlalchemy.dialects.postgresql import JSON
 
@@ -78,7 +79,7 @@ async def search(store: Store, kind: Kind, asked: Query) -> Document:
             return {"totalCount": await store.count(wanted)}
         return {"totalCount": query.count(asked, await store.rendered_all(wanted))}
     if is_databases(asked):
-        found = await store.rendered_all(_paged(wanted, asked))
+        found: Sequence[RawJSON | Document] = await store.written_all(_paged(wanted, asked))
     else:
         found = [dict(body) for body in query.run(asked, await store.rendered_all(wanted.order_by(QbObject.id)))]
     return {kind.name: found, "startPosition": asked.start, "maxResults": len(found)} if found else {}
