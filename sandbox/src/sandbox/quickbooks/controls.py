@@ -93,6 +93,14 @@ class Shapes(BaseModel):
     has_deleted_suffix: StrictBool = True
     """Whether ` (deleted)` is put behind the name of a customer that is made inactive."""
     cdc_most: StrictInt = Field(1000, ge=1, le=1000)
+    cdc_days: StrictInt = Field(30, ge=1, le=30)
+    """How far change data capture looks back."""
+    cdc_too_old: Literal["6000", "4001", "cut"] = "6000"
+    """What it answers to those who ask for more: a fault, or without a word the changes of `cdc_days`."""
+    query_too_large: Literal["refuse", "cap"] = "refuse"
+    """What a MAXRESULTS over 1000 comes to: 4001, or a page of 1000."""
+    has_bare_numbers: StrictBool = True
+    """Whether numbers without quotation marks are taken in WHERE; 4000 if not."""
     batch_most: Literal[10, 30, 50] = 30
     event_format: Literal["cloudevents", "old"] = "cloudevents"
     closed_books_code: Literal["6200", "6210"] = "6200"

@@ -9,6 +9,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from sandbox.quickbooks import faults
+from sandbox.quickbooks.controls import Shapes
 
 MOST = 1000
 PAGE = 100
@@ -78,7 +79,8 @@ class _Token:
 class _Reader:
     """The tokens of a query, one after the other: the first mistake is the one that is told of."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, shapes: Shapes) -> None:
+        self.shapes = shapes
         self._tokens = _tokens(text)
         self.next = next(self._tokens)
 
@@ -139,9 +141,9 @@ def _place(text: str, offset: int) -> tuple[int, int]:
     return offset - text.rfind("\n", 0, offset), text.count("\n", 0, offset) + 1
 
 
-def parse(text: str) -> Query:
+def parse(text: str, shapes: Shapes | None = None) -> Query:
     """Raises the 4000 fault for what is no query, the 4001 fault for one that asks for what there is not."""
-    reader = _Reader(text)
+    reader = _Reader(text, shapes or Shapes())
     reader.expect("SELECT")
     is_count = _read_projection(reader)
     reader.expect("FROM")
@@ -152,9 +154,9 @@ def parse(text: str) -> Query:
     most = _read_number(reader, "MAXRESULTS", PAGE)
     if reader.next.kind != "end":
         raise reader.unexpected()
-    if most > MOST:
+    if most > MOST and reader.shapes.query_too_large == "refuse":
         raise faults.query_validation(f"value {most} is too large. Max allowed value is {MOST}")
-    return Query(entity, is_count, conditions, order_by, is_descending, max(start, 1), most)
+    return Query(entity, is_count, conditions, order_by, is_descending, max(start, 1), min(most, MOST))
 
 
 def _read_projection(reader: _Reader) -> bool:
@@ -206,7 +208,8 @@ def _read_condition(reader: _Reader, entity: str) -> Condition:
 
 def _read_value(reader: _Reader) -> str:
     token = reader.next
-    if token.kind in ("text", "number") or token.is_word("TRUE", "FALSE"):
+    is_number = token.kind == "number" and reader.shapes.has_bare_numbers
+    if token.kind == "text" or is_number or token.is_word("TRUE", "FALSE"):
         return reader.take().text
     raise reader.unexpected()
 

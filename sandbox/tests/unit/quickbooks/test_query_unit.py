@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sandbox.quickbooks.controls import Shapes
 from sandbox.quickbooks.faults import QuickBooksFault
 from sandbox.quickbooks.query import FILTERABLE, Condition, Query, count, parse, run
 
@@ -179,6 +180,22 @@ def test_a_refusal_names_the_first_mistake(text: str, place: str) -> None:
 def test_a_query_for_what_there_is_not_is_refused_in_these_words(text: str, detail: str) -> None:
     fault = refusal(text)
     assert (fault.code, fault.detail) == ("4001", f"QueryValidationError: {detail}")
+
+
+def test_a_page_that_is_too_large_may_be_cut_instead() -> None:
+    text = "select * from Invoice maxresults 1500"
+    assert parse(text, Shapes(query_too_large="cap")).most == 1000
+
+
+def test_numbers_may_have_to_be_quoted() -> None:
+    strict = Shapes(has_bare_numbers=False)
+    with pytest.raises(QuickBooksFault) as refused:
+        parse("select * from Invoice where Balance > 100", strict)
+    assert (refused.value.code, '<INTEGER> "100' in refused.value.detail) == ("4000", True)
+    text = "select * from Customer where Balance > '100' and Active = true startposition 1 maxresults 10"
+    assert parse(text, strict) == parse(text)
+    bare = parse("select * from Invoice where Balance > 100")
+    assert bare.conditions == (Condition("Balance", ">", ("100",)),)
 
 
 @pytest.mark.parametrize("sign", ["<", ">", "<=", ">=", "LIKE"])

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sandbox.quickbooks import faults, query
 from sandbox.quickbooks.entities import BY_PATH, KINDS, Kind, Subscription
@@ -179,7 +179,7 @@ async def _query(_: Operation, asked: Asked, store: Store, books: Books) -> Answ
 
 
 async def _queried(text: str, store: Store) -> Document:
-    asked = query.parse(text)
+    asked = query.parse(text, store.controls.shapes)
     kind = KINDS.get(asked.entity)
     if kind is None:
         raise faults.query_validation(f"Entity {asked.entity} is not known.")
@@ -201,8 +201,7 @@ async def _changes(parameters: dict[str, str], store: Store) -> Document:
     except ValueError:
         raise faults.query_validation("changedSince is no date-time.") from None
     since = since if since.tzinfo else since.replace(tzinfo=store.local_now.tzinfo)
-    if (store.now - since).days > 30:
-        raise faults.business("changedSince lies more than 30 days back.")
+    since = _within_reach(since, store)
     left, groups = store.controls.shapes.cdc_most, []
     for name in names:
         kind = KINDS[by_name[name.lower()]]
@@ -214,6 +213,15 @@ async def _changes(parameters: dict[str, str], store: Store) -> Document:
         if bodies:
             groups.append({kind.name: bodies, "startPosition": 1, "maxResults": len(bodies)})
     return {"CDCResponse": [{"QueryResponse": groups or [{}]}]}
+
+
+def _within_reach(since: datetime, store: Store) -> datetime:
+    """Since when changes are told to those who ask for this. Raises where that is too long ago to be told of."""
+    shapes = store.controls.shapes
+    earliest, words = store.now - timedelta(days=shapes.cdc_days), "changedSince lies too far back."
+    if since < earliest and shapes.cdc_too_old != "cut":
+        raise faults.business(words) if shapes.cdc_too_old == "6000" else faults.query_validation(words)
+    return max(since, earliest)
 
 
 async def _batch(_: Operation, asked: Asked, store: Store, books: Books) -> Answered:

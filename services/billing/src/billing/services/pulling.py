@@ -195,7 +195,7 @@ class ChangeProcess:
             async with self._begin() as tx:
                 marks = await tx.aget(MarkService)
                 kept = await marks.keep(realm_id, CDC)
-                if False:
+                if since is not None and not is_told:
                     await marks.pull_again(realm_id)
                 # Not further than the moment at which we asked: what changed since will be told the next time.
                 kept.reached_at = asked_at
