@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Select, Subquery, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from billing.aging import Owed
 from billing.models import (
     Application,
     CandidateStatus,
@@ -78,6 +79,22 @@ _CREDITS = text("""
     ) AS credit GROUP BY currency
 """)
 
+_OWED = text("""
+    SELECT customer.qb_id, coalesce(sum(part.owed), 0)::bigint AS owed, coalesce(sum(part.credit), 0)::bigint AS credit,
+        bool_or(part.currency <> :home) AS is_foreign
+    FROM (
+        SELECT customer_id, currency, balance_cents AS owed, 0 AS credit FROM invoice
+        WHERE realm_id = :realm AND balance_cents > 0 AND qb_id IS NOT NULL
+        UNION ALL
+        SELECT customer_id, currency, 0, unapplied_cents FROM payment
+        WHERE realm_id = :realm AND unapplied_cents > 0 AND NOT is_voided AND NOT is_deleted
+        UNION ALL
+        SELECT customer_id, currency, 0, remaining_cents FROM credit_memo
+        WHERE realm_id = :realm AND remaining_cents > 0 AND NOT is_deleted
+    ) AS part JOIN customer ON customer.id = part.customer_id
+    GROUP BY customer.qb_id
+""")
+
 _DAYS_TO_PAY = text("""
     SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY paid_on - written_on) AS median,
         avg(paid_on - written_on) AS mean, count(*) AS invoices
@@ -109,6 +126,12 @@ async def customer_credit(session: AsyncSession, realm_id: str) -> dict[str, int
     """What customers have to their credit, by currency; cents."""
     rows = await session.execute(_CREDITS, {"realm": realm_id})
     return {row.currency: int(row.cents) for row in rows}
+
+
+async def owed_by_customer(session: AsyncSession, realm_id: str, home: str) -> dict[str, Owed]:
+    """By the id in QuickBooks; `home` is the company's currency."""
+    rows = await session.execute(_OWED, {"realm": realm_id, "home": home})
+    return {row.qb_id: Owed(row.owed, row.credit, is_foreign=row.is_foreign) for row in rows}
 
 
 async def days_to_pay(session: AsyncSession, realm_id: str, since: date) -> Any:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
+from unittest.mock import ANY
 
 import orjson
 import pytest
@@ -649,6 +650,21 @@ async def test_what_waits_to_be_written_is_explained_too(connected: Office) -> N
     ((entity, what, _, _, explanation),) = await compared(connected)
     assert (entity, what) == ("create_customer", "1 to be written")
     assert explanation.startswith("could not be written: QuickBooks refused this")
+
+
+async def test_what_is_owed_is_what_quickbooks_reports(connected: Office) -> None:
+    ana = await connected.new_customer("Ana Lima")
+    job = await connected.new_customer("Cellar", ParentRef={"value": ana["Id"]}, Job=True)
+    late = await form(connected, "Invoice", ana["Id"], "80.00", TxnDate="2031-01-02", DueDate="2031-02-03")
+    await form(connected, "Invoice", job["Id"], "20.00")
+    await pay(connected, ana["Id"], "30", ("30", "Invoice", late["Id"]))
+    await connected.settle()
+    assert await compared(connected) == []
+    await connected.turn(calls={"chosen": {"report": ["fault_in_200"]}})
+    assert await compared(connected) == [
+        ("AgedReceivables", "cannot be read", None, None, ANY),
+    ]  # fmt: skip
+    await connected.turn(calls={"chosen": {}})
 
 
 # --- The first pull

@@ -9,10 +9,24 @@ from typing import Any
 import structlog
 from prometheus_client import Gauge
 from shared.database import Begin, UnitOfWork
+from shared.errors import ProviderOutcomeUnknown
 from shared.ids import uuid7
 from sqlalchemy import func, select
 
-from billing.models import CreditMemo, Customer, DifferenceRun, Estimate, Form, Invoice, Item, Payment, Push, Term
+from billing.aging import differing
+from billing.models import (
+    Connection,
+    CreditMemo,
+    Customer,
+    DifferenceRun,
+    Estimate,
+    Form,
+    Invoice,
+    Item,
+    Payment,
+    Push,
+    Term,
+)
 from billing.provider import (
     CreditMemoSeen,
     CustomerSeen,
@@ -22,19 +36,23 @@ from billing.provider import (
     InvoiceSeen,
     ItemSeen,
     PaymentSeen,
+    QuickBooksRefused,
     RefundSeen,
     Seen,
     TermSeen,
 )
+from billing.queries import owed_by_customer
 from billing.services.marks import DIFFERENCES, MarkService
 from billing.services.pulling import PAGE, holding
 from billing.services.reading import Reader
+from billing.settlement import company_day
 from billing.states import PaymentKind, PushState
 
 log = structlog.get_logger(__name__)
 
 DIFFERING = Gauge("crm_quickbooks_differences", "Lines of the last comparison with QuickBooks")
 EVERY = timedelta(days=1)
+REPORT = "AgedReceivables"
 _MODELS: dict[str, type[Any]] = {
     "Term": Term,
     "Item": Item,
@@ -187,7 +205,7 @@ def _kind(entity: str) -> PaymentKind:
     return PaymentKind.PAYMENT if entity == "Payment" else PaymentKind.REFUND
 
 
-def _line(entity: str, qb_id: str, number: str | None, what: str, ours: str | None, theirs: str | None) -> Line:
+def _line(entity: str, qb_id: str | None, number: str | None, what: str, ours: str | None, theirs: str | None) -> Line:
     return {
         "entity": entity,
         "qb_id": qb_id,
@@ -244,7 +262,25 @@ class DifferenceProcess:
                 lines += await (await tx.aget(DifferenceService)).missing_there(realm_id, entity, known)
             compared[entity] = len(known)
         await self._mend(realm_id, lines)
-        return dict(compared), lines
+        return dict(compared), lines + await self._aging(realm_id)
+
+    async def _aging(self, realm_id: str) -> list[Line]:
+        """What customers owe, against QuickBooks's own report: it is worked out otherwise than from what we read."""
+        async with self._begin() as tx:
+            uow = await tx.aget(UnitOfWork)
+            connection = await uow.session.get_one(Connection, realm_id)
+            today, home = company_day(uow.now, connection.zone), connection.currency
+        try:
+            report = await self._reader.books(realm_id).aged_receivables(today)
+        except (QuickBooksRefused, ProviderOutcomeUnknown) as error:
+            return [_line(REPORT, None, None, "cannot be read", None, None) | {"explanation": error.message}]
+        async with self._begin() as tx:
+            session = (await tx.aget(UnitOfWork)).session
+            ours = await owed_by_customer(session, realm_id, home)
+        return [
+            _line(REPORT, one.customer, None, "owed", str(one.ours), str(one.theirs)) | {"explanation": one.explanation}
+            for one in differing(ours, report.by_customer)
+        ]
 
     async def _mend(self, realm_id: str, lines: list[Line]) -> None:
         """Read again what differed: either it changed while we compared, or a webhook and the change feed missed it."""
