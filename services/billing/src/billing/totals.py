@@ -15,25 +15,30 @@ from billing.lines import Line, LineKind
 
 @dataclass(frozen=True)
 class Totals:
-    """In cents. `taxable` is what the tax was worked out on."""
+    """In cents. Without a `tax` it is not known yet, and the total with it is not."""
 
     subtotal: int
-    taxable: int
-    tax: int
+    tax: int | None
 
     @property
-    def total(self) -> int:
-        return self.subtotal + self.tax
+    def total(self) -> int | None:
+        return None if self.tax is None else self.subtotal + self.tax
 
 
 def compute_totals(lines: Sequence[Line], tax_percent: Decimal | None) -> Totals:
-    """`tax_percent` such as Decimal("6.25"); None where the company charges no tax."""
+    """`tax_percent` such as Decimal("6.25"), 0 where the company charges no tax, None where it is not known yet."""
     amounts = dict.fromkeys(LineKind, 0)
     for line, cents in zip(lines, line_amounts(lines), strict=True):
         amounts[line.kind] += cents
-    taxable = sum(line.amount_cents for line in lines if line.kind is LineKind.ITEM and line.is_taxable)
-    tax = percentage_of(taxable, tax_percent) if tax_percent else 0
-    return Totals(amounts[LineKind.ITEM] - amounts[LineKind.DISCOUNT], taxable, tax)
+    subtotal, taxable = amounts[LineKind.ITEM] - amounts[LineKind.DISCOUNT], taxable_cents(lines)
+    if tax_percent is None:
+        return Totals(subtotal, None if taxable else 0)
+    return Totals(subtotal, percentage_of(taxable, tax_percent))
+
+
+def taxable_cents(lines: Sequence[Line]) -> int:
+    """What the tax is worked out on."""
+    return sum(line.amount_cents for line in lines if line.kind is LineKind.ITEM and line.is_taxable)
 
 
 def line_amounts(lines: Sequence[Line]) -> list[int]:

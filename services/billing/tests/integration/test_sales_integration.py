@@ -12,7 +12,7 @@ from billing.models import Customer, Estimate, Invoice, Item, Push, Term
 from billing.public_links import PublicLinks
 from billing.states import EstimateStatus
 
-from .office import Office
+from .office import COMPANY, Office
 
 CONTACT = UUID("3f0c1c3e-7b0a-7000-8000-000000000001")
 ANA = {"first_name": "Ana", "last_name": "Lima", "phones": ["+16175550143"], "emails": ["ana@example.com"]}
@@ -78,6 +78,45 @@ async def test_an_estimate_is_written_once_with_its_customer_and_its_totals_beco
     assert again["customer"]["id"] == shown["customer"]["id"]
     # The rate is known by now: the preview is what QuickBooks will say.
     assert again["total"]["amount_cents"] == 138_125
+
+
+def sums(form: dict[str, Any]) -> tuple[int | None, ...]:
+    """Subtotal, tax and total."""
+    shown = (form["subtotal"], form["tax"], form["total"])
+    return tuple(money["amount_cents"] if money else None for money in shown)
+
+
+async def test_tax_and_total_are_unknown_until_the_companys_rate_is(connected: Office) -> None:
+    made, other = await draft(connected), await draft(connected)
+    assert sums(made) == (130_000, None, None)
+    (listed, _) = (await connected.api.get("/api/v1/estimates")).json()["items"]
+    assert sums(listed) == (130_000, None, None)
+    await post(connected, f"estimates/{made['id']}/push")
+    await post(connected, f"estimates/{made['id']}/accept", name="Ana Lima")
+    invoice = await post(connected, "invoices", estimate_id=made["id"])
+    assert (sums(invoice), invoice["balance"]) == ((130_000, None, None), None)
+    (listed,) = (await connected.api.get("/api/v1/invoices")).json()["items"]
+    assert (sums(listed), listed["balance"]) == ((130_000, None, None), None)
+    await connected.settle()
+    invoice = (await connected.api.get(f"/api/v1/invoices/{invoice['id']}")).json()
+    assert (sums(invoice), invoice["balance"]["amount_cents"]) == ((130_000, 8_125, 138_125), 138_125)
+    assert sums((await connected.api.get(f"/api/v1/estimates/{made['id']}")).json()) == (130_000, 8_125, 138_125)
+    # One that is a draft still is told by the rate that is known now.
+    assert sums((await connected.api.get(f"/api/v1/estimates/{other['id']}")).json()) == (130_000, 8_125, 138_125)
+
+
+async def test_without_anything_to_tax_the_total_is_exact_at_once(connected: Office) -> None:
+    line = {"item_id": str((await item(connected)).id), "quantity": "2", "is_taxable": False}
+    made = await draft(connected, lines=[line, {"description": "Mind the dog"}])
+    assert sums(made) == (130_000, 0, 130_000)
+
+
+async def test_a_company_that_charges_no_tax_has_exact_totals_at_once(office: Office) -> None:
+    answer = await office.control.patch(f"{COMPANY}/settings", json={"using_sales_tax": False})
+    assert answer.is_success, answer.text
+    await office.connect()
+    await office.settle()
+    assert sums(await draft(office)) == (130_000, 0, 130_000)
 
 
 async def test_sending_is_one_e_mail_and_is_told(connected: Office) -> None:

@@ -11,7 +11,7 @@ from billing import documents
 from billing.allocation import money_shares
 from billing.lines import Line, LineKind, item_line, read_lines, share_of, store_lines
 from billing.models import Estimate, Invoice
-from billing.totals import compute_totals, line_amounts, split_by_share
+from billing.totals import compute_totals, line_amounts, split_by_share, taxable_cents
 from hypothesis import example, given
 from hypothesis import strategies as st
 from sandbox.quickbooks.money import check_line
@@ -38,7 +38,7 @@ texts = st.builds(Line, st.just(LineKind.TEXT), description=st.text(max_size=20)
 percents = st.builds(Line, st.just(LineKind.DISCOUNT), percent=decimals(100))
 amounts_off = st.builds(Line, st.just(LineKind.DISCOUNT), amount_cents=st.integers(0, 10_000_000))
 some_lines = st.lists(items | items | texts | percents | amounts_off, min_size=1, max_size=8)
-rates = st.none() | decimals(30)
+rates = st.just(Decimal(0)) | decimals(30)
 ODD = item_line("1", "Crack", Decimal("128.350"), Decimal("14.50"), is_taxable=True)
 
 
@@ -66,16 +66,24 @@ def written(lines: Sequence[Line]) -> list[dict[str, Any]]:
 @given(some_lines, rates)
 @example([ODD, Line(LineKind.DISCOUNT, percent=Decimal("33.3333333"))], Decimal("6.25"))
 @example([ODD], Decimal(0))
-def test_totals_are_quickbookss(lines: list[Line], rate: Decimal | None) -> None:
+def test_totals_are_quickbookss(lines: list[Line], rate: Decimal) -> None:
     ours = compute_totals(lines, rate)
     # ApplyTaxAfterDiscount is false unless a form says otherwise, and ours never do.
     their = theirs(written(lines), rate, discount_first=False)
-    assert (ours.subtotal, ours.taxable, ours.tax, ours.total) == (
+    assert (ours.subtotal, taxable_cents(lines), ours.tax, ours.total) == (
         int(their.subtotal * 100),
         int(their.taxable * 100),
         int(their.tax * 100),
         int(their.total * 100),
     )
+
+
+@given(some_lines)
+@example([ODD])
+def test_without_a_rate_the_total_is_known_only_where_nothing_is_taxed(lines: list[Line]) -> None:
+    ours, untaxed = compute_totals(lines, None), compute_totals(lines, Decimal(0))
+    assert ours.subtotal == untaxed.subtotal
+    assert (ours.tax, ours.total) == ((None, None) if taxable_cents(lines) else (0, untaxed.total))
 
 
 @given(st.lists(items, min_size=1, max_size=8))

@@ -33,12 +33,14 @@ from billing.models import Customer, Estimate
 from billing.public_links import PublicLinks
 from billing.queries import items_by_qb_id
 from billing.routes.forms import CustomerRef, LineOut, Lines, WriteOut
-from billing.routes.schemas import Body, DueDay, Email, Memo, MoneyOut, Name, Text, money, person_of
+from billing.routes.schemas import Body, DueDay, Email, Memo, MoneyOut, Name, Text, known_money, money, person_of
 from billing.services.documents import DocumentService
 from billing.services.estimates import EstimateChanges, EstimateService, NewEstimate
+from billing.services.forms import FormService
 from billing.services.intents import IntentService
 from billing.settings import Settings
 from billing.states import EstimateStatus, Source
+from billing.totals import Totals
 
 router = ApiRouter(prefix="/api/v1/estimates", tags=["estimates"])
 
@@ -91,7 +93,11 @@ class AnswerIn(Body):
 
 
 class EstimateItem(BaseModel):
-    """Totals of a draft are ours, worked out as QuickBooks will; after that they are QuickBooks's."""
+    """Totals of a draft are ours, worked out as QuickBooks will; after that they are QuickBooks's.
+
+    `tax` and `total` are null as long as they are not known: QuickBooks says the company's tax rate with the first
+    taxed form that it writes.
+    """
 
     id: UUID
     number: str | None
@@ -100,8 +106,8 @@ class EstimateItem(BaseModel):
     customer: CustomerRef
     job_id: UUID | None
     subtotal: MoneyOut
-    tax: MoneyOut
-    total: MoneyOut
+    tax: MoneyOut | None
+    total: MoneyOut | None
     written_on: date
     expires_on: date | None
     sent_at: Instant | None
@@ -110,8 +116,8 @@ class EstimateItem(BaseModel):
     version: int
 
     @classmethod
-    def of(cls, row: Estimate, customer: Customer) -> Self:
-        return cls(**_fields(row, customer))
+    def of(cls, row: Estimate, customer: Customer, totals: Totals) -> Self:
+        return cls(**_fields(row, customer, totals))
 
 
 class EstimateOut(EstimateItem):
@@ -127,24 +133,32 @@ class EstimateOut(EstimateItem):
     """What is still to be written into QuickBooks, or could not be."""
 
 
-def _fields(row: Estimate, customer: Customer) -> dict[str, object]:
+def _fields(row: Estimate, customer: Customer, totals: Totals) -> dict[str, object]:
     names = (
         "id", "number", "status", "status_at", "job_id", "written_on", "expires_on", "sent_at", "source", "created_at",
         "version",
     )  # fmt: skip
     return {name: getattr(row, name) for name in names} | {
         "customer": CustomerRef(id=customer.id, display_name=customer.display_name, contact_id=customer.contact_id),
-        "subtotal": money(row.subtotal_cents, row.currency),
-        "tax": money(row.tax_cents, row.currency),
-        "total": money(row.total_cents, row.currency),
+        "subtotal": money(totals.subtotal, row.currency),
+        "tax": known_money(totals.tax, row.currency),
+        "total": known_money(totals.total, row.currency),
     }
 
 
 class Shown:
     """How an estimate is answered with; lives in the request's transaction."""
 
-    def __init__(self, session: AsyncSession, intents: IntentService, links: PublicLinks, settings: Settings) -> None:
+    def __init__(
+        self,
+        session: AsyncSession,
+        forms: FormService,
+        intents: IntentService,
+        links: PublicLinks,
+        settings: Settings,
+    ) -> None:
         self._session = session
+        self._forms = forms
         self._intents = intents
         self._links = links
         self._public_url = settings.public_url
@@ -155,7 +169,7 @@ class Shown:
         lines = read_lines(row.lines)
         items = await items_by_qb_id(self._session, row.realm_id, {line.item for line in lines if line.item})
         return EstimateOut(
-            **_fields(row, customer),
+            **_fields(row, customer, await self._forms.shown_totals(row)),
             qb_id=row.qb_id,
             lines=[LineOut.of(line, row.currency, items) for line in lines],
             email=row.email,
@@ -168,9 +182,13 @@ class Shown:
 
 
 async def _shown(
-    session: Needs[UnitOfWork], intents: Needs[IntentService], links: Needs[PublicLinks], settings: Needs[Settings]
+    session: Needs[UnitOfWork],
+    forms: Needs[FormService],
+    intents: Needs[IntentService],
+    links: Needs[PublicLinks],
+    settings: Needs[Settings],
 ) -> Shown:
-    return Shown(session.session, intents, links, settings)
+    return Shown(session.session, forms, intents, links, settings)
 
 
 ShownEstimate = Annotated[Shown, Depends(_shown, scope="function")]
@@ -191,6 +209,7 @@ def _listed(status: EstimateStatus | None, customer_id: UUID | None, contact_id:
 async def list_estimates(
     params: PageParams,
     uow: Needs[UnitOfWork],
+    forms: Needs[FormService],
     user: Reader,
     status: Annotated[EstimateStatus | None, Query()] = None,
     customer_id: Annotated[UUID | None, Query()] = None,
@@ -204,7 +223,8 @@ async def list_estimates(
         params=params,
         scope={"status": status, "customer_id": customer_id, "contact_id": contact_id},
     )
-    return Page(items=[EstimateItem.of(*row) for row in rows], next_cursor=cursor, total=total)
+    items = [EstimateItem.of(row, customer, await forms.shown_totals(row)) for row, customer in rows]
+    return Page(items=items, next_cursor=cursor, total=total)
 
 
 @router.post("", status_code=201, responses=problems(NotConnected, NotFound, UnknownItem, Conflict))

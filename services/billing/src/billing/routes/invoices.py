@@ -30,13 +30,15 @@ from billing.models import Customer, Invoice
 from billing.queries import items_by_qb_id
 from billing.routes.estimates import PDF, SendIn
 from billing.routes.forms import CustomerRef, LineOut, WriteOut
-from billing.routes.schemas import Body, DueDay, Email, MoneyOut, Plain, Share, money, person_of
+from billing.routes.schemas import Body, DueDay, Email, MoneyOut, Plain, Share, known_money, money, person_of
 from billing.services.connections import ConnectionService
 from billing.services.documents import DocumentService
+from billing.services.forms import FormService
 from billing.services.intents import IntentService
 from billing.services.invoices import InvoiceService, NewInvoice
 from billing.settlement import Standing, company_day, status_of
 from billing.states import InvoicePart, InvoiceStatus, Source
+from billing.totals import Totals
 
 router = ApiRouter(prefix="/api/v1/invoices", tags=["invoices"])
 
@@ -70,7 +72,11 @@ class InvoiceIn(Body):
 
 
 class InvoiceItem(BaseModel):
-    """`status` follows from the figures; QuickBooks keeps none."""
+    """`status` follows from the figures; QuickBooks keeps none.
+
+    `tax`, `total` and `balance` are null as long as they are not known: QuickBooks says the company's tax rate with the
+    first taxed form that it writes.
+    """
 
     id: UUID
     number: str | None
@@ -80,9 +86,9 @@ class InvoiceItem(BaseModel):
     estimate_id: UUID | None
     job_id: UUID | None
     subtotal: MoneyOut
-    tax: MoneyOut
-    total: MoneyOut
-    balance: MoneyOut
+    tax: MoneyOut | None
+    total: MoneyOut | None
+    balance: MoneyOut | None
     written_on: date
     due_on: date | None
     sent_at: Instant | None
@@ -101,7 +107,7 @@ class InvoiceOut(InvoiceItem):
     writes: list[WriteOut]
 
 
-def _fields(row: Invoice, customer: Customer, today: date) -> dict[str, object]:
+def _fields(row: Invoice, customer: Customer, totals: Totals, today: date) -> dict[str, object]:
     names = (
         "id", "number", "part", "estimate_id", "job_id", "written_on", "due_on", "sent_at", "paid_on", "source",
         "created_at", "version",
@@ -117,18 +123,21 @@ def _fields(row: Invoice, customer: Customer, today: date) -> dict[str, object]:
     return {name: getattr(row, name) for name in names} | {
         "status": status_of(standing, today),
         "customer": CustomerRef(id=customer.id, display_name=customer.display_name, contact_id=customer.contact_id),
-        "subtotal": money(row.subtotal_cents, row.currency),
-        "tax": money(row.tax_cents, row.currency),
-        "total": money(row.total_cents, row.currency),
-        "balance": money(row.balance_cents, row.currency),
+        "subtotal": money(totals.subtotal, row.currency),
+        "tax": known_money(totals.tax, row.currency),
+        "total": known_money(totals.total, row.currency),
+        "balance": known_money(row.balance_cents if standing.is_written else totals.total, row.currency),
     }
 
 
 class ShownInvoice:
     """How an invoice is answered with; lives in the request's transaction."""
 
-    def __init__(self, uow: UnitOfWork, intents: IntentService, connections: ConnectionService) -> None:
+    def __init__(
+        self, uow: UnitOfWork, forms: FormService, intents: IntentService, connections: ConnectionService
+    ) -> None:
         self._uow = uow
+        self._forms = forms
         self._intents = intents
         self._connections = connections
 
@@ -139,7 +148,7 @@ class ShownInvoice:
         lines = read_lines(row.lines)
         items = await items_by_qb_id(session, row.realm_id, {line.item for line in lines if line.item})
         return InvoiceOut(
-            **_fields(row, customer, await self.today()),
+            **_fields(row, customer, await self._forms.shown_totals(row), await self.today()),
             qb_id=row.qb_id,
             lines=[LineOut.of(line, row.currency, items) for line in lines],
             email=row.email,
@@ -153,9 +162,12 @@ class ShownInvoice:
 
 
 async def _shown(
-    uow: Needs[UnitOfWork], intents: Needs[IntentService], connections: Needs[ConnectionService]
+    uow: Needs[UnitOfWork],
+    forms: Needs[FormService],
+    intents: Needs[IntentService],
+    connections: Needs[ConnectionService],
 ) -> ShownInvoice:
-    return ShownInvoice(uow, intents, connections)
+    return ShownInvoice(uow, forms, intents, connections)
 
 
 AsShown = Annotated[ShownInvoice, Depends(_shown, scope="function")]
@@ -198,6 +210,7 @@ def _listed(
 async def list_invoices(
     params: PageParams,
     uow: Needs[UnitOfWork],
+    forms: Needs[FormService],
     shown: AsShown,
     user: Reader,
     status: Annotated[InvoiceStatus | None, Query()] = None,
@@ -216,7 +229,10 @@ async def list_invoices(
         scope={"status": status, "customer_id": customer_id, "contact_id": contact_id, "estimate_id": estimate_id},
         counted=False,
     )
-    items = [InvoiceItem.model_validate(_fields(row, customer, today)) for row, customer in rows]
+    items = [
+        InvoiceItem.model_validate(_fields(row, customer, await forms.shown_totals(row), today))
+        for row, customer in rows
+    ]
     return Page(items=items, next_cursor=cursor, total=total)
 
 

@@ -67,4 +67,8 @@ def money(cents: int, currency: str) -> MoneyOut:
     return MoneyOut(amount_cents=cents, currency=currency)
 
 
+def known_money(cents: int | None, currency: str) -> MoneyOut | None:
+    return None if cents is None else money(cents, currency)
+
+
 Anything = dict[str, Any]

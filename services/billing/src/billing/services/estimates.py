@@ -111,9 +111,8 @@ class EstimateService:
 
     async def _fill(self, row: Estimate, wanted: Sequence[WantedLine], connection: Connection) -> None:
         lines = await self._forms.lines(wanted)
-        totals = await self._forms.totals(lines, connection)
         row.lines = store_lines(lines)
-        row.subtotal_cents, row.tax_cents, row.total_cents = totals.subtotal, totals.tax, totals.total
+        self._forms.fill_totals(row, self._forms.totals(lines, connection))
 
     async def edit(self, estimate_id: UUID, changes: EstimateChanges, *, expected_version: int) -> Estimate:
         """Raises NotADraft once it stands in QuickBooks, PreconditionFailed, UnknownItem."""

@@ -11,8 +11,8 @@ from shared.errors import Invalid
 from sqlalchemy import select
 
 from billing.errors import CustomerGone, NumbersNotOurs, PeriodClosed, UnknownItem
-from billing.lines import Line, LineKind, item_line
-from billing.models import Connection, Customer, Item
+from billing.lines import Line, LineKind, item_line, read_lines
+from billing.models import Connection, Customer, Form, Item
 from billing.settlement import company_day
 from billing.totals import Totals, compute_totals
 
@@ -55,9 +55,21 @@ class FormService:
                 " QuickBooks."
             )
 
-    async def totals(self, lines: Sequence[Line], connection: Connection) -> Totals:
+    def totals(self, lines: Sequence[Line], connection: Connection) -> Totals:
         """What QuickBooks will make of them, as far as its tax rate is known."""
         return compute_totals(lines, tax_percent(connection))
+
+    async def shown_totals(self, form: Form) -> Totals:
+        """As QuickBooks has said them; of a form that it has not got yet, by the tax rate that is known now."""
+        if form.qb_id is not None or form.is_deleted:
+            return Totals(form.subtotal_cents, form.tax_cents)
+        return self.totals(read_lines(form.lines), await self._uow.session.get_one(Connection, form.realm_id))
+
+    @staticmethod
+    def fill_totals(form: Form, totals: Totals) -> None:
+        """Until QuickBooks says them. An unknown tax is none here; `shown_totals` tells it from none."""
+        form.subtotal_cents, form.tax_cents = totals.subtotal, totals.tax or 0
+        form.total_cents = form.subtotal_cents + form.tax_cents
 
     def today(self, connection: Connection) -> date:
         return company_day(self._uow.now, connection.zone)
@@ -81,9 +93,10 @@ class FormService:
 
 
 def tax_percent(connection: Connection) -> Decimal | None:
-    if connection.preferences.get("uses_sales_tax") is False or connection.tax_percent is None:
-        return None
-    return Decimal(connection.tax_percent)
+    """None until it was seen on a form: QuickBooks tells it nowhere else."""
+    if connection.preferences.get("uses_sales_tax") is False:
+        return Decimal(0)
+    return None if connection.tax_percent is None else Decimal(connection.tax_percent)
 
 
 def _line(wanted: WantedLine, items: dict[UUID, Item], place: int) -> Line:

@@ -86,7 +86,6 @@ class InvoiceService:
         self._forms.check_writable(connection, customer, today)
         await self._check_term(connection.realm_id, new.term_id)
         lines, shares = await self._lines(estimate, new)
-        totals = await self._forms.totals(lines, connection)
         row = Invoice(
             id=uuid7(),
             realm_id=connection.realm_id,
@@ -98,10 +97,6 @@ class InvoiceService:
             currency=estimate.currency,
             written_on=today,
             lines=store_lines(lines),
-            subtotal_cents=totals.subtotal,
-            tax_cents=totals.tax,
-            total_cents=totals.total,
-            balance_cents=totals.total,
             email=new.email or estimate.email or customer.email,
             memo=estimate.memo,
             source=Source.CRM,
@@ -116,6 +111,8 @@ class InvoiceService:
             is_voided=False,
             is_deleted=False,
         )
+        self._forms.fill_totals(row, self._forms.totals(lines, connection))
+        row.balance_cents = row.total_cents
         self._uow.session.add(row)
         await self._uow.session.flush()
         self._intents.queue(PushKind.CREATE_INVOICE, row, by=by, after=customer)
