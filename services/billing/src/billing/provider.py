@@ -221,6 +221,8 @@ class Tokens:
     refresh: str = field(repr=False)
     access_seconds: int
     refresh_seconds: int
+    consent_seconds: int | None = None
+    """Until a person has to consent again, however often these are refreshed; None where that is not told."""
 
 
 ENTITIES = ("Term", "Item", "Customer", "Estimate", "Invoice", "CreditMemo", "Payment", "RefundReceipt")

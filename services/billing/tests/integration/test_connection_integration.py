@@ -1,7 +1,7 @@
 """Consent, tokens, health, loss."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -11,6 +11,7 @@ from billing.models import Connection, OAuthState, OAuthToken
 from billing.provider import NotConnected
 from billing.services.tokens import TokenKeeper
 from billing.states import ConnectionStatus
+from prometheus_client import REGISTRY
 from shared.clock import wall_now
 from shared.database import UnitOfWork
 from shared.errors import ProviderUnavailable
@@ -201,6 +202,45 @@ async def test_a_consent_that_will_end_soon_is_told_of_in_time(connected: Office
     assert await ends_in(30) is None
     assert "for 29 more days" in str(await ends_in(29))
     assert "for 0 more days" in str(await ends_in(0))
+
+
+async def test_no_refresh_moves_the_end_of_a_consent(office: Office) -> None:
+    await office.turn(tokens={"hard_seconds": 20 * 86_400})
+    try:
+        await office.connect()
+        await office.settle()
+        health = await office.health()
+        end = health["consent_expires_at"]
+        assert timedelta(days=19) < datetime.fromisoformat(end) - wall_now() < timedelta(days=20, minutes=1)
+        assert "for 19 more days" in health["what_to_do"]
+        await expire(office)
+        await office.new_customer("Ana Lima")
+        await office.settle()
+        refreshed = await office.one(OAuthToken)
+        assert refreshed.refreshes == 1
+        # Told anew with every refresh, and as it was but for the seconds that are cut off.
+        told_again = datetime.fromisoformat((await office.health())["consent_expires_at"])
+        assert abs(told_again - datetime.fromisoformat(end)) < timedelta(minutes=1)
+    finally:
+        await office.turn(tokens={"hard_seconds": 5 * 365 * 86_400})
+
+
+async def test_calls_are_counted_as_intuit_bills_them(connected: Office) -> None:
+    def counted(billed_as: str) -> float:
+        labels = {"realm": REALM, "billed_as": billed_as}
+        return REGISTRY.get_sample_value("crm_quickbooks_calls_total", labels) or 0.0
+
+    contact = await connected.knows(first_name="Ana", last_name="Lima", emails=["ana@example.com"])
+    reads, writes = counted("metered"), counted("core")
+    made = await connected.api.post("/api/v1/customers", json={"contact_id": str(contact)})
+    assert made.is_success, made.text
+    await connected.turn(calls={"chosen": {"create customer": ["application_error"]}})
+    await connected.settle()
+    await connected.advance(timedelta(minutes=1))
+    await connected.settle()
+    # It looked for the name, wrote once where the first try was not done, and read what webhooks told of.
+    assert counted("core") - writes == 1
+    assert counted("metered") > reads
 
 
 async def test_kinds_are_pulled_in_their_order_also_after_a_hiccup(office: Office) -> None:

@@ -61,6 +61,8 @@ class OAuthToken(Base):
     sealed_refresh: Mapped[bytes] = mapped_column(LargeBinary)
     access_expires_at: Mapped[datetime]
     refresh_expires_at: Mapped[datetime]
+    consent_expires_at: Mapped[datetime | None]
+    """No refresh moves it; None where Intuit did not say."""
     refreshed_at: Mapped[datetime]
     refreshes: Mapped[int] = mapped_column(default=0)
 

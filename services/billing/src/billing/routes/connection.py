@@ -72,6 +72,8 @@ class ConnectionOut(BaseModel):
     status_at: Instant | None = None
     access_expires_at: Instant | None = None
     refresh_expires_at: Instant | None = None
+    consent_expires_at: Instant | None = None
+    """When a person has to consent again, however often tokens were refreshed."""
     last_sync_at: Instant | None = None
     last_error: str | None = None
     last_error_at: Instant | None = None
@@ -145,7 +147,8 @@ async def _shown(health: Health, uow: UnitOfWork) -> ConnectionOut:
         has_own_numbers=row.preferences.get("has_own_numbers"),
         access_expires_at=health.access_expires_at,
         refresh_expires_at=health.refresh_expires_at,
-        what_to_do=_ADVICE.get(row.status) or _expiry_advice(health.refresh_expires_at),
+        consent_expires_at=health.consent_expires_at,
+        what_to_do=_ADVICE.get(row.status) or _expiry_advice(health.refresh_expires_at, health.consent_expires_at),
         sync=[
             MarkOut(
                 name=mark.name,
@@ -162,9 +165,11 @@ async def _shown(health: Health, uow: UnitOfWork) -> ConnectionOut:
     )
 
 
-def _expiry_advice(expires_at: datetime | None) -> str | None:
-    """Intuit tells people 30 days before. Every refresh moves the day on: none has worked for long."""
-    days = (expires_at - wall_now()).days if expires_at else WARN_DAYS
+def _expiry_advice(*ends: datetime | None) -> str | None:
+    """Intuit tells people 30 days before. A refresh moves the tokens' end on, so that none has worked for long where it
+    is near; nothing moves the end of the consent.
+    """
+    days = min(((end - wall_now()).days for end in ends if end), default=WARN_DAYS)
     if days >= WARN_DAYS:
         return None
     return f"QuickBooks lets us in for {max(0, days)} more days. Reconnect it before."

@@ -28,6 +28,7 @@ class Health:
     connection: Connection | None
     access_expires_at: datetime | None
     refresh_expires_at: datetime | None
+    consent_expires_at: datetime | None
 
 
 def access_context(realm_id: str) -> str:
@@ -71,8 +72,8 @@ class ConnectionService:
         connection = await self.current()
         token = await self._uow.session.get(OAuthToken, connection.realm_id) if connection else None
         if token is None:
-            return Health(connection, None, None)
-        return Health(connection, token.access_expires_at, token.refresh_expires_at)
+            return Health(connection, None, None, None)
+        return Health(connection, token.access_expires_at, token.refresh_expires_at, token.consent_expires_at)
 
     async def begin_consent(self, person: str) -> str:
         """A new `state`, which only this person can bring back."""
@@ -139,6 +140,7 @@ class ConnectionService:
             row = OAuthToken(realm_id=realm_id, version=0, refreshes=0)
             self._uow.session.add(row)
         row.version += 1
+        row.consent_expires_at = None
         fill_tokens(row, tokens, self._seal)
 
     async def lose(self, realm_id: str, status: ConnectionStatus, reason: str) -> None:
@@ -208,6 +210,8 @@ def fill_tokens(row: OAuthToken, tokens: Tokens, seal: Seal) -> None:
     row.sealed_refresh = seal.seal(tokens.refresh.encode(), context=refresh_context(row.realm_id))
     row.access_expires_at = now + timedelta(seconds=tokens.access_seconds)
     row.refresh_expires_at = now + timedelta(seconds=tokens.refresh_seconds)
+    if tokens.consent_seconds is not None:
+        row.consent_expires_at = now + timedelta(seconds=tokens.consent_seconds)
     row.refreshed_at = now
 
 

@@ -22,6 +22,9 @@ log = structlog.get_logger(__name__)
 
 REFRESHES = Counter("crm_quickbooks_refreshes_total", "Token refreshes by how they ended", ["outcome"])
 
+_KEPT = (
+    "sealed_access", "sealed_refresh", "access_expires_at", "refresh_expires_at", "consent_expires_at", "refreshed_at",
+)  # fmt: skip
 RECONNECT = "QuickBooks no longer lets us in. Reconnect QuickBooks under Settings; what waits to be written is kept."
 
 
@@ -93,10 +96,7 @@ class TokenKeeper:
     async def _keep(self, uow: UnitOfWork, row: OAuthToken, tokens: Tokens) -> None:
         read = row.version
         fill_tokens(row, tokens, self._seal)
-        values = {
-            name: getattr(row, name)
-            for name in ("sealed_access", "sealed_refresh", "access_expires_at", "refresh_expires_at", "refreshed_at")
-        }
+        values = {name: getattr(row, name) for name in _KEPT}
         uow.session.expunge(row)
         # The lock makes this sure; the version makes it impossible to be otherwise.
         kept = await uow.session.execute(

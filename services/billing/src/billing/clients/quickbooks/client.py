@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import structlog
+from prometheus_client import Counter
 from shared.clock import rfc3339
 from shared.errors import ProviderError, ProviderOutcomeUnknown, ProviderUnavailable
 from shared.failpoints import failpoint
@@ -18,6 +19,11 @@ from billing.provider import PROVIDER, AgedReceivables, CompanySeen, CustomerSee
 
 log = structlog.get_logger(__name__)
 
+CALLS = Counter(
+    "crm_quickbooks_calls_total",
+    "Calls that QuickBooks answered, by company and by what Intuit bills",
+    ["realm", "class"],
+)
 MINOR_VERSION = "75"
 LISTS = ("Customer", "Item", "Term")
 """Kinds whose members are made inactive instead of deleted; a query leaves those out unless told."""
@@ -178,6 +184,9 @@ class QuickBooksClient:
             raise _cut_off(call, error) from error
         is_pdf = response.is_success and call.accept == "application/pdf"
         document, fault = (None, None) if is_pdf else read_answer(response.content)
+        if response.is_success:
+            # Writes are free, whatever reads is metered; a call that was refused is neither (reference, section 4).
+            CALLS.labels(self._realm_id, "core" if call.is_write else "metered").inc()
         log.info(
             "quickbooks.call",
             operation=call.operation,

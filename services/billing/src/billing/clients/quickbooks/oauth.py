@@ -14,6 +14,8 @@ from shared import decimal_json
 log = structlog.get_logger(__name__)
 
 SCOPE = "com.intuit.quickbooks.accounting"
+_HEADERS = {"Accept": "application/json", "x-include-refresh-token-hard-expires-in": "true"}
+_CONSENT_END = "x_refresh_token_hard_expires_in"
 _TIMEOUT = httpx.Timeout(15, connect=5)
 
 
@@ -63,6 +65,7 @@ class OAuthClient:
                 refresh=str(body["refresh_token"]),
                 access_seconds=int(body["expires_in"]),
                 refresh_seconds=int(body["x_refresh_token_expires_in"]),
+                consent_seconds=int(body[_CONSENT_END]) if body.get(_CONSENT_END) is not None else None,
             )
         except (KeyError, ValueError) as error:
             raise ProviderUnavailable(
@@ -71,9 +74,7 @@ class OAuthClient:
 
     async def _post(self, operation: str, url: str, **content: Any) -> httpx.Response:
         try:
-            response = await self._http.post(
-                url, auth=self._auth, headers={"Accept": "application/json"}, timeout=_TIMEOUT, **content
-            )
+            response = await self._http.post(url, auth=self._auth, headers=_HEADERS, timeout=_TIMEOUT, **content)
         except httpx.HTTPError as error:
             raise ProviderUnavailable(
                 f"Intuit cannot be reached ({type(error).__name__}).", provider=PROVIDER, operation=operation
