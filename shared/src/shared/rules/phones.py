@@ -51,9 +51,11 @@ def parse_phone(text: str, region: str = "US") -> str:
         # The library cuts off what looks like a second number; half of what was typed is a guess.
         raise InvalidPhone("too_long", "This holds more than one phone number.")
     e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-    if not phonenumbers.is_valid_number(number) or _has_service_exchange(e164):
+    # Of no type is what is_valid_number() refuses; asked once, as imports and first readings ask by the ten thousand.
+    kind = phonenumbers.number_type(number)
+    if kind == phonenumbers.PhoneNumberType.UNKNOWN or _has_service_exchange(e164):
         raise InvalidPhone("unassigned", "No such area code or exchange is in use.")
-    if phonenumbers.number_type(number) == phonenumbers.PhoneNumberType.PREMIUM_RATE:
+    if kind == phonenumbers.PhoneNumberType.PREMIUM_RATE:
         raise InvalidPhone("premium_rate", "A premium-rate number is never a person's.")
     return e164
 
