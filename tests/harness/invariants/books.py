@@ -8,16 +8,33 @@ from harness.system import System
 Check = Callable[[System], Awaitable[list[str]]]
 
 PREFIXES = ("E-", "I-")
-# What another service keeps ids of → where they must be known.
+# Who keeps an id of what somebody owns: service, table, what is read of it → where it must be known.
 KEPT = (
-    ("billing", "SELECT contact_id FROM customer WHERE contact_id IS NOT NULL", "contacts", "contact"),
-    ("billing", "SELECT contact_id FROM job", "contacts", "contact"),
-    ("billing", "SELECT property_id FROM job WHERE property_id IS NOT NULL", "contacts", "property"),
-    ("campaigns", "SELECT customer_id FROM payment", "billing", "customer"),
-    ("campaigns", "SELECT id FROM payment", "billing", "payment"),
-    ("campaigns", "SELECT invoice_id FROM revenue_entry WHERE invoice_id IS NOT NULL", "billing", "invoice"),
-    ("billing", "SELECT estimate_id FROM invoice WHERE estimate_id IS NOT NULL", "billing", "estimate"),
-    ("billing", "SELECT invoice_id FROM application WHERE invoice_id IS NOT NULL", "billing", "invoice"),
+    ("billing", "customer", "contact_id", "contacts", "contact"),
+    ("billing", "job", "contact_id", "contacts", "contact"),
+    ("billing", "job", "property_id", "contacts", "property"),
+    ("billing", "invoice", "estimate_id", "billing", "estimate"),
+    ("billing", "application", "invoice_id", "billing", "invoice"),
+    ("contacts", "customer_link", "customer_id", "billing", "customer"),
+    ("contacts", "customer_link", "contact_id", "contacts", "contact"),
+    ("contacts", "estimate_copy", "estimate_id", "billing", "estimate"),
+    ("contacts", "estimate_copy", "customer_id", "billing", "customer"),
+    ("contacts", "invoice_copy", "invoice_id", "billing", "invoice"),
+    ("contacts", "invoice_copy", "customer_id", "billing", "customer"),
+    ("contacts", "payment_copy", "payment_id", "billing", "payment"),
+    ("contacts", "payment_copy", "customer_id", "billing", "customer"),
+    ("contacts", "job_copy", "job_id", "billing", "job"),
+    ("contacts", "job_copy", "contact_id", "contacts", "contact"),
+    ("contacts", "contact_money", "contact_id", "contacts", "contact"),
+    ("campaigns", "customer_link", "customer_id", "billing", "customer"),
+    ("campaigns", "customer_link", "contact_id", "contacts", "contact"),
+    ("campaigns", "payment", "id", "billing", "payment"),
+    ("campaigns", "payment", "customer_id", "billing", "customer"),
+    ("campaigns", "payment", "contact_id", "contacts", "contact"),
+    ("campaigns", "payment", "(jsonb_array_elements(applied)->>'invoice_id')::uuid", "billing", "invoice"),
+    ("campaigns", "recipient", "contact_id", "contacts", "contact"),
+    ("campaigns", "revenue_entry", "contact_id", "contacts", "contact"),
+    ("campaigns", "revenue_entry", "invoice_id", "billing", "invoice"),
 )
 
 
@@ -76,11 +93,14 @@ _THEIRS = """
 async def no_id_leads_nowhere(system: System) -> list[str]:
     """I17: whatever one service knows of another's exists there."""
     found = []
-    for service, kept, owner, table in KEPT:
-        ids = {next(iter(row.values())) for row in await system.rows(service, kept)}
+    for service, kept_in, kept, owner, table in KEPT:
+        rows = await system.rows(service, f"SELECT DISTINCT {kept} AS id FROM {kept_in}")
+        ids = {row["id"] for row in rows} - {None}
         there = f"SELECT id FROM {table} WHERE id = ANY($1)"
         known = {row["id"] for row in await system.rows(owner, there, list(ids))}
-        found += [f"{service} knows of {table} {id}, which {owner} has not" for id in sorted(map(str, ids - known))]
+        found += [
+            f"{service}.{kept_in} names the {table} {id}, which {owner} has not" for id in sorted(map(str, ids - known))
+        ]
     return found
 
 
