@@ -29,8 +29,7 @@ def status_of(standing: Standing, today: date) -> InvoiceStatus:
     if not standing.is_written:
         return InvoiceStatus.PENDING
     if standing.balance_cents <= 0:
-        # One over nothing at all has nothing to be paid, and so is.
-        return InvoiceStatus.PAID
+        return InvoiceStatus.PAID if standing.total_cents > 0 else InvoiceStatus.NOTHING_DUE
     if standing.due_on is not None and standing.due_on < today:
         return InvoiceStatus.OVERDUE
     return InvoiceStatus.PARTIAL if standing.balance_cents < standing.total_cents else InvoiceStatus.OPEN

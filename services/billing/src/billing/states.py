@@ -41,6 +41,8 @@ class InvoiceStatus(StrEnum):
     PARTIAL = "partial"
     OVERDUE = "overdue"
     PAID = "paid"
+    NOTHING_DUE = "nothing_due"
+    """Over nothing, and not voided: nobody owed or paid anything."""
     VOIDED = "voided"
     DELETED = "deleted"
 

@@ -235,6 +235,20 @@ async def test_a_deposit_and_the_rest_add_up_to_the_estimate(connected: Office) 
     assert over.status_code == 409
 
 
+async def test_an_invoice_over_nothing_is_neither_paid_nor_voided(connected: Office) -> None:
+    customer = await connected.new_customer("Warranty work")
+    made = await connected.new_invoice(customer["Id"], "0.00")
+    await connected.settle()
+    (shown,) = (await connected.api.get("/api/v1/invoices")).json()["items"]
+    assert (shown["status"], shown["paid_on"]) == ("nothing_due", None)
+    statuses = ("nothing_due", "paid", "voided", "open", "overdue")
+    found = [(await connected.api.get("/api/v1/invoices", params={"status": one})).json() for one in statuses]
+    assert [len(page["items"]) for page in found] == [1, 0, 0, 0, 0]
+    await connected.people_do(f"invoice/{made['Id']}/void")
+    await connected.settle()
+    assert (await connected.api.get(f"/api/v1/invoices/{shown['id']}")).json()["status"] == "voided"
+
+
 async def test_what_is_paid_partly_and_then_whole_is_shown_so(connected: Office) -> None:
     estimate = await accepted(connected)
     invoice = await post(connected, "invoices", estimate_id=estimate["id"])

@@ -179,11 +179,13 @@ def _is(status: InvoiceStatus, today: date) -> ColumnElement[bool]:
     written = Invoice.qb_id.is_not(None)
     late = Invoice.due_on < today
     owed = and_(~gone, written, Invoice.balance_cents > 0)
+    settled = and_(~gone, written, Invoice.balance_cents <= 0)
     conditions: dict[InvoiceStatus, ColumnElement[bool]] = {
         InvoiceStatus.DELETED: and_(Invoice.is_deleted),
         InvoiceStatus.VOIDED: and_(Invoice.is_voided, ~Invoice.is_deleted),
         InvoiceStatus.PENDING: and_(~gone, ~written),
-        InvoiceStatus.PAID: and_(~gone, written, Invoice.balance_cents <= 0),
+        InvoiceStatus.PAID: and_(settled, Invoice.total_cents > 0),
+        InvoiceStatus.NOTHING_DUE: and_(settled, Invoice.total_cents <= 0),
         InvoiceStatus.OVERDUE: and_(owed, late),
         InvoiceStatus.PARTIAL: and_(owed, late.is_not(True), Invoice.balance_cents < Invoice.total_cents),
         InvoiceStatus.OPEN: and_(owed, late.is_not(True), Invoice.balance_cents >= Invoice.total_cents),
