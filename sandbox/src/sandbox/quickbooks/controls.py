@@ -16,6 +16,7 @@ class CallFault(StrEnum):
     EXPIRED = "expired_token"
     EXPIRED_XML = "expired_token_xml"
     FORBIDDEN = "forbidden"
+    NO_PERMISSION = "no_permission"
     THROTTLED = "throttled"
     THROTTLED_XML = "throttled_xml"
     APPLICATION_ERROR = "application_error"
@@ -62,12 +63,13 @@ class Tokens(BaseModel):
 
 
 class Limits(BaseModel):
-    """Null lifts a limit."""
+    """Null lifts a limit. A batch counts as one call, and among batches."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     per_second: StrictInt | None = Field(10, ge=1)
     per_minute: StrictInt | None = Field(500, ge=1)
+    batch_per_minute: StrictInt | None = Field(40, ge=1)
     retry_after: StrictInt | None = Field(None, ge=0, le=600)
     """Seconds told with a 429; it is not documented, so null."""
     throttled_shape: Literal["json", "xml"] = "json"
@@ -103,8 +105,21 @@ class Shapes(BaseModel):
     """Whether numbers without quotation marks are taken in WHERE; 4000 if not."""
     batch_most: Literal[10, 30, 50] = 30
     event_format: Literal["cloudevents", "old"] = "cloudevents"
+    event_data: Literal["empty", "filled", "absent"] = "empty"
+    """What CloudEvents of other operations than merges hold as `data`."""
     closed_books_code: Literal["6200", "6210"] = "6200"
     merged_key: Literal["deletedId", "deletedid"] = "deletedId"
+    takes_deposit_off: StrictBool = True
+    """Whether an invoice's Deposit lowers its Balance."""
+    unit_price_wins: StrictBool = False
+    """Whether a line's Amount becomes its quantity times its price where it differs, as outside the US; 6070 if not."""
+    sparse_money: Literal["kept", "required", "full"] = "kept"
+    """What a sparse update of a payment or a credit memo does with what it omits: keeps it, keeps it but refuses the
+    update that lacks what a full one needs (2020), or drops it as a full update does.
+    """
+    application_error_status: Literal[500, 400] = 500
+    no_permission_status: Literal[400, 403] = 400
+    unauthorized_shape: Literal["json", "xml", "empty"] = "json"
     aging_total: Literal["GrandTotal", "TOTAL"] | None = "GrandTotal"
     """The group that the total row of AgedReceivables is in; null: there is no such row."""
     aging_blank: Literal["", "0.00"] = ""

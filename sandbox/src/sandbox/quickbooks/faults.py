@@ -110,6 +110,11 @@ def stale_object(user: str) -> QuickBooksFault:
     return QuickBooksFault("5010", "Stale Object Error", detail)
 
 
+def no_permission(status: int = 400) -> QuickBooksFault:
+    detail = "Permission Denied Error : The plan of the company, or your role in it, does not have this."
+    return QuickBooksFault("5020", "Permission Denied Error", detail, status=status)
+
+
 def business(detail: str) -> QuickBooksFault:
     return QuickBooksFault("6000", "A business validation error has occurred while processing your request", detail)
 
@@ -166,6 +171,11 @@ def missing_email() -> QuickBooksFault:
                            element="BillEmail")  # fmt: skip
 
 
+def deposit_mismatch() -> QuickBooksFault:
+    detail = "The deposit is not an amount between nothing and the total of the invoice."
+    return QuickBooksFault("6460", "Invoice deposit mismatch", detail, element="Deposit")
+
+
 def deposited() -> QuickBooksFault:
     detail = "The transaction is in a deposit: delete the deposit before it is changed, voided or deleted."
     return QuickBooksFault("6540", "Deposited Transaction cannot be changed", detail)
@@ -173,6 +183,10 @@ def deposited() -> QuickBooksFault:
 
 def token_expired_json() -> Gateway:
     return 401, JSON, _lower_case("AuthenticationFailed", "003200", 401, "Token expired", "3200", "AUTHENTICATION")
+
+
+def unauthorized_empty() -> Gateway:
+    return 401, "text/plain", b""
 
 
 def forbidden_json() -> Gateway:
@@ -198,13 +212,13 @@ def html_error(status: int) -> Gateway:
     return status, "text/html", f"<html><body><h1>{status} Service Temporarily Unavailable</h1></body></html>".encode()
 
 
-def application_error(time: str) -> Gateway:
+def application_error(time: str, status: int = 500) -> Gateway:
     fault = QuickBooksFault(
         "10000",
         "An application error has occurred while processing your request",
         "System Failure Error",
         type="SystemFault",
-        status=500,
+        status=status,
     )
     return fault.status, JSON, decimal_json.write(fault.body(time)).encode()
 

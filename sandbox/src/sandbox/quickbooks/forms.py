@@ -9,7 +9,7 @@ from typing import Any, Literal
 from sandbox.quickbooks import faults
 from sandbox.quickbooks.derived import due_date
 from sandbox.quickbooks.entities import READ_ONLY, Kind
-from sandbox.quickbooks.money import check_line, compute_totals, number
+from sandbox.quickbooks.money import checked_amount, compute_totals, number
 
 Document = dict[str, Any]
 MOST_LINES = 750
@@ -36,6 +36,8 @@ class Desk:
     """Nothing dated up to here may be written any more."""
     term: Document | None = None
     closed_code: Literal["6200", "6210"] = "6200"
+    unit_price_wins: bool = False
+    """A line's Amount is worked out anew where it is not its quantity times its price; else that is refused."""
 
 
 def checked(kind: Kind, given: Mapping[str, Any], *, is_sparse: bool = False) -> Document:
@@ -134,7 +136,7 @@ def completed(kind: Kind, body: Document, desk: Desk) -> Document:
     body = {"CurrencyRef": HOME_CURRENCY, **body}
     body["TxnDate"] = body.get("TxnDate") or desk.today.isoformat()
     check_open(body, desk)
-    lines = _numbered(body["Line"])
+    lines = _numbered(body["Line"], desk)
     totals = compute_totals(lines, desk.tax_percent, discount_first=body.get("ApplyTaxAfterDiscount") is True)
     body["Line"] = [*lines, {"Amount": totals.subtotal, "DetailType": "SubTotalLineDetail", "SubTotalLineDetail": {}}]
     body["TotalAmt"] = totals.total
@@ -169,7 +171,7 @@ def _defaults(kind: Kind) -> Document:
     return {**shared, **more.get(kind.name, {})}
 
 
-def _numbered(given: list[Document]) -> list[Document]:
+def _numbered(given: list[Document], desk: Desk) -> list[Document]:
     """The lines with their ids, known ones kept; the subtotal that the server adds is none of them."""
     if not isinstance(given, list) or not given:
         raise faults.no_lines()
@@ -182,11 +184,13 @@ def _numbered(given: list[Document]) -> list[Document]:
     numbered = []
     for position, line in enumerate(lines, start=1):
         _check_line(line)
+        amount = checked_amount(line, unit_price_wins=desk.unit_price_wins)
+        priced = line if amount is None else {**line, "Amount": amount}
         line_id = object_number(line.get("Id"))
         if not line_id:
             highest += 1
             line_id = highest
-        numbered.append({**line, "Id": str(line_id), "LineNum": position})
+        numbered.append({**priced, "Id": str(line_id), "LineNum": position})
     return numbered
 
 
@@ -200,7 +204,6 @@ def _check_line(line: Document) -> None:
         tax = (line.get("SalesItemLineDetail") or {}).get("TaxCodeRef")
         if tax is not None and tax.get("value") not in ("TAX", "NON"):
             raise faults.bad_tax_code()
-    check_line(line)
 
 
 def _tax_detail(percent: Decimal | None, tax: Decimal, taxable: Decimal) -> Document:

@@ -44,14 +44,18 @@ def number(value: Any, name: str) -> Decimal:
     return found
 
 
-def check_line(line: Mapping[str, Any]) -> None:
-    """Raises the fault of a line whose amount is not its quantity times its price."""
+def checked_amount(line: Mapping[str, Any], *, unit_price_wins: bool = False) -> Any:
+    """The line's amount. One that is not its quantity times its price is replaced by that, or its fault is raised."""
     detail = line.get("SalesItemLineDetail") or {}
     amount, quantity, price = line.get("Amount"), detail.get("Qty"), detail.get("UnitPrice")
     if amount is None or quantity is None or price is None:
-        return
-    if number(amount, "Amount") != line_amount(number(quantity, "Qty"), number(price, "UnitPrice")):
+        return amount
+    product = line_amount(number(quantity, "Qty"), number(price, "UnitPrice"))
+    if number(amount, "Amount") == product:
+        return amount
+    if not unit_price_wins:
         raise faults.amount_mismatch()
+    return product
 
 
 def compute_totals(

@@ -48,7 +48,7 @@ def payload(notices: Sequence[Notice], shapes: Shapes) -> bytes:
 
 
 def _cloud_event(notice: Notice, shapes: Shapes) -> Document:
-    return {
+    event = {
         "specversion": "1.0",
         "id": notice.id,
         "source": "intuit.c2FuZGJveA==",
@@ -60,6 +60,12 @@ def _cloud_event(notice: Notice, shapes: Shapes) -> Document:
         "intuitaccountid": notice.realm_id,
         "data": {shapes.merged_key: notice.deleted_id} if notice.deleted_id else {},
     }
+    if not notice.deleted_id and shapes.event_data == "absent":
+        del event["data"]
+    elif not notice.deleted_id and shapes.event_data == "filled":
+        about = {"id": notice.entity_id, "name": notice.kind, "operation": notice.operation, shapes.merged_key: ""}
+        event["data"] = {"entity": about, shapes.merged_key: None}
+    return event
 
 
 _OLD_NAMES = {path: kind.name for path, kind in BY_PATH.items()}

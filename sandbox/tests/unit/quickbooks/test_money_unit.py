@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sandbox.quickbooks.faults import QuickBooksFault
-from sandbox.quickbooks.money import check_line, compute_totals, line_amount
+from sandbox.quickbooks.money import checked_amount, compute_totals, line_amount
 
 QUANTITIES = st.decimals(-100_000, 100_000, places=5)
 PRICES = st.decimals(-100_000, 100_000, places=7)
@@ -55,10 +55,10 @@ def test_half_a_cent_always_goes_up(odd: int) -> None:
 def test_a_line_a_cent_off_is_refused(quantity: Decimal, price: Decimal, off: str) -> None:
     line = item(line_amount(quantity, price) + Decimal(off), Qty=quantity, UnitPrice=price)
     if not Decimal(off):
-        check_line(line)
+        checked_amount(line)
         return
     with pytest.raises(QuickBooksFault) as refused:
-        check_line(line)
+        checked_amount(line)
     assert refused.value.code == "6070"
 
 
@@ -73,18 +73,24 @@ def test_a_line_a_cent_off_is_refused(quantity: Decimal, price: Decimal, off: st
     ],
 )
 def test_a_line_that_lacks_one_of_the_three_is_not_compared(line: dict[str, Any]) -> None:
-    check_line(line)
+    checked_amount(line)
 
 
 def test_a_quantity_of_nothing_is_compared() -> None:
     with pytest.raises(QuickBooksFault):
-        check_line(item(Decimal(5), Qty=0, UnitPrice=Decimal(3)))
+        checked_amount(item(Decimal(5), Qty=0, UnitPrice=Decimal(3)))
+
+
+@given(QUANTITIES, PRICES, st.sampled_from(["-0.01", "0.00", "0.01"]))
+def test_the_price_may_win_over_a_line_a_cent_off(quantity: Decimal, price: Decimal, off: str) -> None:
+    line = item(line_amount(quantity, price) + Decimal(off), Qty=quantity, UnitPrice=price)
+    assert checked_amount(line, unit_price_wins=True) == line_amount(quantity, price)
 
 
 @pytest.mark.parametrize("amount", ["abc", "NaN", Decimal("1E+40"), Decimal("1." + "0" * 30 + "1")])
 def test_an_amount_that_cannot_be_worked_with_is_a_fault(amount: object) -> None:
     with pytest.raises(QuickBooksFault) as refused:
-        check_line(item(amount, Qty=amount, UnitPrice=Decimal(1)))
+        checked_amount(item(amount, Qty=amount, UnitPrice=Decimal(1)))
     assert refused.value.code == "2010"
 
 

@@ -73,14 +73,16 @@ async def serve_company(request: Request) -> Response:
         async with begin() as tx:
             workspace = await tx.aget(Workspace)
             controls = workspace.controls.quickbooks
-            company = await _company(tx, request)
-            _check_limits(container, company, controls)
+            company = await _company(tx, request, controls)
+            _check_limits(container, company, controls, is_batch=asked.path == ("batch",))
             if company.subscription is Subscription.ENDED:
                 raise faults.subscription_ended()
             if _holds_nul(asked):
                 raise faults.invalid_string()
             operation = operation_of(asked)
             struck = _fault(container, operation, workspace)
+            if struck is CallFault.NO_PERMISSION:
+                raise faults.no_permission(controls.shapes.no_permission_status)
             if struck is not None and not struck.has_effect:
                 raise Refused(_broken(struck, controls))
             answer = await _perform(tx, company, controls, operation, asked)
@@ -108,11 +110,11 @@ def _holds_nul(asked: Asked) -> bool:
     return any(b"\0" in part or b"\\u0000" in part for part in parts)
 
 
-async def _company(tx: svcs.Container, request: Request) -> QbCompany:
+async def _company(tx: svcs.Container, request: Request, controls: QuickBooksControls) -> QbCompany:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     realm_id = await (await tx.aget(OAuthService)).realm_of(token) if scheme.lower() == "bearer" else None
     if realm_id is None:
-        raise Refused(Answer.of(faults.token_expired_json()))
+        raise Refused(Answer.of(_expired(controls)))
     if realm_id != request.path_params["realm_id"]:
         raise Refused(Answer.of(faults.forbidden_json()))
     # Reads wait for nobody; a write takes the row's lock, so that writes happen one after the other.
@@ -122,9 +124,16 @@ async def _company(tx: svcs.Container, request: Request) -> QbCompany:
     return company
 
 
-def _check_limits(container: svcs.Container, company: QbCompany, controls: QuickBooksControls) -> None:
+def _expired(controls: QuickBooksControls) -> faults.Gateway:
+    shapes = {"json": faults.token_expired_json, "xml": faults.token_expired_xml, "empty": faults.unauthorized_empty}
+    return shapes[controls.shapes.unauthorized_shape]()
+
+
+def _check_limits(
+    container: svcs.Container, company: QbCompany, controls: QuickBooksControls, *, is_batch: bool
+) -> None:
     limiter = container.get(CompanyLimiter)
-    if limiter.take(company.realm_id, wall_now().timestamp(), controls.limits):
+    if limiter.take(company.realm_id, wall_now().timestamp(), controls.limits, is_batch=is_batch):
         return
     is_json = controls.limits.throttled_shape == "json"
     answer = Answer.of(faults.throttled_json() if is_json else faults.throttled_xml())
@@ -148,12 +157,12 @@ def _broken(fault: CallFault, controls: QuickBooksControls) -> Answer:
         body = faults.business("The transaction could not be processed.").body(_time())
         return Answer(200, decimal_json.write(body).encode())
     shapes: dict[CallFault, Callable[[], faults.Gateway]] = {
-        CallFault.EXPIRED: faults.token_expired_json,
+        CallFault.EXPIRED: lambda: _expired(controls),
         CallFault.EXPIRED_XML: faults.token_expired_xml,
         CallFault.FORBIDDEN: faults.forbidden_json,
         CallFault.THROTTLED: faults.throttled_json,
         CallFault.THROTTLED_XML: faults.throttled_xml,
-        CallFault.APPLICATION_ERROR: lambda: faults.application_error(_time()),
+        CallFault.APPLICATION_ERROR: lambda: _application_error(controls),
         CallFault.UNAVAILABLE_HTML: lambda: faults.html_error(503),
         CallFault.RESET_BEFORE_COMMIT: lambda: faults.html_error(503),
     }
@@ -218,13 +227,17 @@ def _respond(answer: Answer, struck: CallFault | None, controls: QuickBooksContr
         content = content[: len(content) // 2]
     response = Response(content, answer.status, headers, media_type=answer.content_type)
     if struck is CallFault.ERROR_AFTER_COMMIT:
-        status, content_type, content = faults.application_error(_time())
+        status, content_type, content = _application_error(controls)
         return Response(content, status, headers, media_type=content_type)
     if struck in (CallFault.RESET_BEFORE_COMMIT, CallFault.RESET_AFTER_COMMIT):
         return FaultyResponse(response, WireFault.RESET, 0.0)
     if struck is CallFault.TIMEOUT_AFTER_COMMIT:
         return FaultyResponse(response, WireFault.HANG, controls.calls.hang_seconds)
     return response
+
+
+def _application_error(controls: QuickBooksControls) -> faults.Gateway:
+    return faults.application_error(_time(), controls.shapes.application_error_status)
 
 
 def _time() -> str:

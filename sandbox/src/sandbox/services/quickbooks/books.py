@@ -27,6 +27,7 @@ from sandbox.services.quickbooks.store import Store
 from shared import decimal_json
 
 FORMS = ("Estimate", "Invoice", "CreditMemo", "RefundReceipt")
+MONEY = ("Payment", "CreditMemo")
 MONEY_ACCOUNTS = ("Bank", "Other Current Asset")
 DELETED_SUFFIX = " (deleted)"
 _OTHER_PERSON = "another user"
@@ -55,7 +56,7 @@ class Books:
     async def update(self, kind: Kind, given: Mapping[str, Any]) -> QbObject:
         """A full or, with `sparse`, a partial update."""
         row = await self._current(kind, given)
-        is_sparse = given.get("sparse") is True
+        is_sparse = self._is_sparse(kind, given)
         stored = decimal_json.read(row.body)
         if kind.is_transaction:
             check_open(stored, await self._store.desk(stored))
@@ -71,6 +72,14 @@ class Books:
         self._note(row, "updated")
         await self._link(row, links)
         return row
+
+    def _is_sparse(self, kind: Kind, given: Mapping[str, Any]) -> bool:
+        """Whether what the update omits is kept. Raises where it has to hold more than it does."""
+        if given.get("sparse") is not True or kind.name not in MONEY or self._shapes.sparse_money == "kept":
+            return given.get("sparse") is True
+        if self._shapes.sparse_money == "required":
+            checked(kind, given)
+        return self._shapes.sparse_money == "required"
 
     async def delete(self, kind: Kind, given: Mapping[str, Any]) -> QbObject:
         """Only transactions are deleted: what they gave to others is taken back, what they got goes back."""
@@ -202,11 +211,18 @@ class Books:
         body = completed(kind, body, await self._store.desk(body))
         if kind.name == "Invoice":
             paid = sum([link.amount for link in await self._store.links_to(row)], ZERO) if row else ZERO
-            body["Balance"] = Decimal(body["TotalAmt"]) - number(body.get("Deposit") or 0, "Deposit") - paid
+            body["Balance"] = self._owed(body) - paid
         if kind.name == "CreditMemo":
             used = sum([link.amount for link in await self._store.links_to(row)], ZERO) if row else ZERO
             body["RemainingCredit"] = body["Balance"] = Decimal(body["TotalAmt"]) - used
         return body
+
+    def _owed(self, invoice: Document) -> Decimal:
+        """The total, less the money that was taken with the invoice. Raises where that is more."""
+        total, deposit = Decimal(invoice["TotalAmt"]), number(invoice.get("Deposit") or 0, "Deposit")
+        if not 0 <= deposit <= max(total, ZERO):
+            raise faults.deposit_mismatch()
+        return total - deposit if self._shapes.takes_deposit_off else total
 
     async def _named(self, body: Document, row: QbObject | None) -> Document:
         name = display_name(body)
@@ -295,7 +311,7 @@ class Books:
         after = {**body, "LinkedTxn": linked}
         taken = sum([link.amount for link in incoming], ZERO)
         if row.kind == "Invoice":
-            after["Balance"] = Decimal(body["TotalAmt"]) - Decimal(body.get("Deposit") or 0) - taken
+            after["Balance"] = self._owed(body) - taken
             if after["Balance"] < 0:
                 raise faults.business("More would be applied than the invoice is open for.")
         elif row.kind == "CreditMemo":

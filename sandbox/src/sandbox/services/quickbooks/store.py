@@ -55,6 +55,7 @@ class Store:
             closed_until=date.fromisoformat(closed) if closed else None,
             term=decimal_json.read(term.body) if term else None,
             closed_code=self.controls.shapes.closed_books_code,
+            unit_price_wins=self.controls.shapes.unit_price_wins,
         )
 
     async def find(self, kind: str, object_id: object, *, lock: bool = False) -> QbObject | None:

@@ -36,6 +36,9 @@ _ADVICE = {
     "2500": "Something that this names is not in QuickBooks any more. Give this up, and draft it anew without it.",
     "2290": "An amount is negative. Enter positive amounts only.",
     "2250": "There is no line. Add at least one.",
+    "5020": "The company's plan, or the role of whoever connected it, does not have this. Change that in QuickBooks and"
+    " try again, or give this up.",
+    "5030": "The company's plan does not have this. Change the plan in QuickBooks and try again, or give this up.",
     "6070": "A line's amount is not its quantity times its price. Enter the line again.",
     "6140": "This number is taken in QuickBooks. Give it another number.",
     "6190": "The QuickBooks company cannot be written to: its subscription has ended or it is read-only.",
