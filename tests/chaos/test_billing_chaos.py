@@ -153,3 +153,41 @@ async def test_edits_and_merges_in_quickbooks_are_never_overwritten(system: Syst
         after = await system.get(f"/api/v1/invoices/{invoice['id']}")
         assert after["balance"] == after["total"]
         assert after["customer"]["id"] == made["customer"]["id"]
+
+
+READ_AGAIN = "UPDATE sync_mark SET position = 1, done_at = NULL, due_at = now() WHERE name LIKE 'pull %' RETURNING name"
+
+LEASES_END = "UPDATE sync_mark SET leased_until = NULL RETURNING name"
+"""As five minutes later."""
+
+
+@pytest.mark.parametrize("at", ["pull.before_commit=kill@4", "telling.before_commit=kill"])
+async def test_a_first_reading_that_dies_goes_on_and_tells_everything_once(
+    system: System, figures: Figures, at: str
+) -> None:
+    """SIGKILL before the second page of customers is committed, and while others are told what was found."""
+    for n in range(count(1, 10)):
+        fill = {"customers": 1_050, "invoices": 60, "payments": 40, "seed": len(at) + n}
+        (await system.sandbox.post(f"{billing.COMPANY}/fill", json=fill, timeout=60)).raise_for_status()
+        known = await _mirrored(system)
+        figures.trial()
+        pid = await system.arm(WORKER, at)
+        # As after a month away, when changes cannot be asked for any more.
+        await system.rows("billing", READ_AGAIN)
+        await system.wait_restarted(WORKER, pid)
+        await system.rows("billing", LEASES_END)
+        with figures.timed("death to told"):
+            await system.settle()
+        added = [after - before for before, after in zip(known, await _mirrored(system), strict=True)]
+        assert added == [1_050, 60, 40]
+        untold = await system.rows(
+            "billing",
+            "SELECT id FROM invoice i WHERE (SELECT count(*) FROM outbox WHERE type = 'billing.invoice.issued.v1'"
+            " AND envelope::jsonb->>'subject' = i.id::text) <> 1",
+        )
+        assert untold == []
+
+
+async def _mirrored(system: System) -> list[int]:
+    tables = ("customer", "invoice", "payment")
+    return [await system.value("billing", f"SELECT count(*) FROM {table}") for table in tables]
