@@ -35,7 +35,9 @@ def customer(row: Customer) -> Document:
 
 
 def changed_customer(row: Customer, changes: Mapping[str, str | None]) -> Document:
-    """A sparse update with `changes`, by our names. An empty text takes something away; an address goes as a whole."""
+    """A sparse update with `changes`, by our names. An empty text takes something away. An address goes as a whole,
+    with what it has that is not edited here.
+    """
     body: Document = {"Id": row.qb_id, "SyncToken": str(row.sync_token), "sparse": True}
     body |= {_NAMES[name]: value or "" for name, value in changes.items() if name in _NAMES}
     if "email" in changes:
@@ -43,7 +45,8 @@ def changed_customer(row: Customer, changes: Mapping[str, str | None]) -> Docume
     if "phone" in changes:
         body["PrimaryPhone"] = {"FreeFormNumber": changes["phone"] or ""}
     if changes.keys() & _ADDRESS.keys():
-        body["BillAddr"] = {key: changes.get(name, getattr(row, name)) or "" for name, key in _ADDRESS.items()}
+        ours = {key: changes.get(name, getattr(row, name)) or "" for name, key in _ADDRESS.items()}
+        body["BillAddr"] = {**row.address_rest, **ours}
     return body
 
 

@@ -1,6 +1,6 @@
 """What billing knows of QuickBooks: its objects as plain values, its refusals by meaning."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -94,6 +94,8 @@ class CustomerSeen(Seen):
     city: str | None = None
     region: str | None = None
     postal_code: str | None = None
+    address_rest: Mapping[str, str] = field(default_factory=dict)
+    """What else the address has, by QuickBooks's names."""
     is_active: bool = True
     note: str = ""
 

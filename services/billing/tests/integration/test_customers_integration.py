@@ -349,6 +349,35 @@ async def test_what_somebody_changed_in_quickbooks_meanwhile_stays(connected: Of
     assert (ours.company_name, ours.given_name) == ("Lima Homes", "Ana")
 
 
+@pytest.mark.parametrize("is_known", [True, False], ids=["known", "meanwhile"])
+async def test_what_an_address_has_that_we_do_not_edit_stays(connected: Office, is_known: bool) -> None:
+    address = {"Line1": "1 Oak St", "City": "Quincy", "PostalCode": "02169", "Country": "USA"}
+    row = await typed(connected, BillAddr=address)
+    longer = {**address, "Line2": "Rear house", "Note": "Blue door"}
+    change = {"Id": row.qb_id, "SyncToken": str(row.sync_token), "sparse": True, "BillAddr": longer}
+    await connected.quickbooks("POST", "customer", change)
+    if is_known:
+        await connected.settle()
+        row = await connected.one(Customer, Customer.id == row.id)
+    assert (await patch(connected, row, city="Boston", postal_code=None)).status_code == 200
+    await connected.settle()
+    there = (await customer_there(connected, row))["BillAddr"]
+    assert {name: there.get(name) or None for name in (*longer, "CountrySubDivisionCode")} == {
+        **longer,
+        "City": "Boston",
+        "PostalCode": None,
+        "CountrySubDivisionCode": None,
+    }
+
+
+async def test_where_an_address_was_on_the_map_does_not_outlast_it(connected: Office) -> None:
+    row = await typed(connected, BillAddr={"Line1": "1 Oak St", "City": "Quincy", "Lat": "42.25", "Long": "-71.00"})
+    assert (await patch(connected, row, city="Boston")).status_code == 200
+    await connected.settle()
+    there = (await customer_there(connected, row))["BillAddr"]
+    assert (there["City"], there.get("Lat"), there.get("Long")) == ("Boston", None, None)
+
+
 async def test_a_lost_answer_to_an_edit_is_looked_up(connected: Office) -> None:
     row = await typed(connected)
     await patch(connected, row, given_name="Ana", street="2 Oak St", phone=None)

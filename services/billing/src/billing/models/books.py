@@ -40,6 +40,8 @@ class Customer(Base, Identified, Versioned, OfCompany):
     city: Mapped[str | None]
     region: Mapped[str | None]
     postal_code: Mapped[str | None]
+    address_rest: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """What else QuickBooks has of the address, by its names: written along, never edited here."""
     name_keys: Mapped[list[str]] = mapped_column(ARRAY(TEXT), default=list)
     """By which people of the same name are found (matching.py)."""
     is_active: Mapped[bool] = mapped_column(default=True)

@@ -244,7 +244,7 @@ class MirrorService:
     def _fill_customer(self, row: Customer, seen: CustomerSeen) -> None:
         fields = (
             "display_name", "given_name", "family_name", "company_name", "email", "phone", "street", "city", "region",
-            "postal_code", "is_active",
+            "postal_code", "address_rest", "is_active",
         )  # fmt: skip
         before = [getattr(row, name) for name in fields]
         for name in fields:

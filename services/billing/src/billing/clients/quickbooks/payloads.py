@@ -32,6 +32,9 @@ log = structlog.get_logger(__name__)
 
 Document = Mapping[str, Any]
 
+# What is read of an address, and what another address has another one of.
+_NOT_OF_THE_REST = {"Line1", "City", "CountrySubDivisionCode", "PostalCode", "Id", "Lat", "Long"}
+
 
 class Unreadable(ProviderOutcomeUnknown):
     """An answer that is none."""
@@ -98,6 +101,7 @@ def _customer(document: Document, head: dict[str, Any]) -> CustomerSeen:
         city=_text(address, "City"),
         region=_text(address, "CountrySubDivisionCode"),
         postal_code=_text(address, "PostalCode"),
+        address_rest={name: str(value) for name, value in address.items() if name not in _NOT_OF_THE_REST},
         is_active=bool(document.get("Active", True)),
         note=str(document.get("Notes") or ""),
     )
