@@ -14,7 +14,7 @@ from billing.models import Estimate, Invoice
 from billing.totals import compute_totals, line_amounts, split_by_share, taxable_cents
 from hypothesis import example, given
 from hypothesis import strategies as st
-from sandbox.quickbooks.money import check_line
+from sandbox.quickbooks.money import checked_amount
 from sandbox.quickbooks.money import compute_totals as theirs
 
 from shared import decimal_json
@@ -90,7 +90,7 @@ def test_without_a_rate_the_total_is_known_only_where_nothing_is_taxed(lines: li
 @example([ODD])
 def test_every_amount_is_one_that_quickbooks_takes(lines: list[Line]) -> None:
     for line in written(lines):
-        check_line(line)
+        checked_amount(line)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_the_lines_of_a_part_are_what_it_bills(lines: list[Line], share: Decimal
     parts = share_of(lines, cents, "Part: ")
     assert sum(part.amount_cents for part in parts) == sum(cents)
     for line in written(parts):
-        check_line(line)
+        checked_amount(line)
 
 
 @given(some_lines, st.lists(shares_of_one, min_size=1, max_size=4))
