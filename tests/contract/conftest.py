@@ -151,7 +151,8 @@ def provider(serve: Serve) -> Iterator[Boundary]:
 def _quickbooks(serve: Serve) -> Iterator[Boundary]:
     with _sandbox(serve) as boundary:
         # Clients that do not keep to the limits of themselves are to be seen to the end.
-        unlimited = {"quickbooks": {"limits": {"per_second": None, "per_minute": None}}}
+        limits = dict.fromkeys(("per_second", "per_minute", "batch_per_minute"))
+        unlimited = {"quickbooks": {"limits": limits}}
         controls = f"{boundary.url}/sandbox/v1/controls"
         httpx.patch(controls, json=unlimited, headers={"X-Sandbox-Key": CONTROL_KEY}).raise_for_status()
         yield boundary

@@ -1,7 +1,9 @@
 """The clients that others publish, unchanged, against our QuickBooks: what they expect of Intuit, they find."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from decimal import Decimal
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -10,6 +12,7 @@ from intuitlib.client import AuthClient
 from intuitlib.enums import Scopes
 from intuitlib.exceptions import AuthClientError
 from quickbooks import QuickBooks
+from quickbooks.batch import BatchManager
 from quickbooks.cdc import change_data_capture
 from quickbooks.exceptions import ObjectNotFoundException, QuickbooksException
 from quickbooks.objects import Customer, Deposit, DepositLine, Estimate, Invoice, Item, Payment, RefundReceipt
@@ -19,7 +22,7 @@ from quickbooks.objects.payment import PaymentLine
 from shared.ids import uuid7
 
 from .boundaries import Boundary
-from .conftest import PROVIDER_KEY
+from .conftest import CONTROL_KEY, PROVIDER_KEY
 
 REALM = "9130350000000001"
 REDIRECT = "http://localhost:8080/callback"
@@ -31,29 +34,51 @@ def _auth_client(quickbooks: Boundary) -> AuthClient:
     return AuthClient("sandbox-app", PROVIDER_KEY, REDIRECT, discovery)
 
 
-def _consent(auth: AuthClient) -> tuple[str, str]:
+def _consent(auth: AuthClient, realm_id: str = REALM) -> tuple[str, str]:
     """What the person's browser brings back: the code and the company."""
-    address = auth.get_authorization_url([Scopes.ACCOUNTING], state_token="s1")
+    address = auth.get_authorization_url([Scopes.ACCOUNTING], state_token="s1") + f"&realmId={realm_id}"
     callback = httpx.get(address, follow_redirects=False).headers["location"]
     given = parse_qs(urlsplit(callback).query)
     assert given["state"] == ["s1"]
     return given["code"][0], given["realmId"][0]
 
 
-@pytest.fixture
-def auth(quickbooks: Boundary) -> Iterator[AuthClient]:
-    with _auth_client(quickbooks) as auth:
-        auth.get_bearer_token(*_consent(auth))
-        yield auth
-
-
-@pytest.fixture
-def client(auth: AuthClient, quickbooks: Boundary, monkeypatch: pytest.MonkeyPatch) -> Iterator[QuickBooks]:
+@contextmanager
+def _client(quickbooks: Boundary, monkeypatch: pytest.MonkeyPatch, realm_id: str = REALM) -> Iterator[QuickBooks]:
     monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")
     monkeypatch.setattr(QuickBooks, "api_url_v3", f"{quickbooks.url}/v3")
-    client = QuickBooks(auth_client=auth, company_id=REALM, minorversion=75, use_decimal=True)
-    yield client
-    client.session.close()
+    with _auth_client(quickbooks) as auth:
+        auth.get_bearer_token(*_consent(auth, realm_id))
+        client = QuickBooks(auth_client=auth, company_id=realm_id, minorversion=75, use_decimal=True)
+        yield client
+        client.session.close()
+
+
+@pytest.fixture
+def client(quickbooks: Boundary, monkeypatch: pytest.MonkeyPatch) -> Iterator[QuickBooks]:
+    with _client(quickbooks, monkeypatch) as client:
+        yield client
+
+
+Turned = Callable[..., QuickBooks]
+
+
+@pytest.fixture
+def turned(turned_quickbooks: Boundary, monkeypatch: pytest.MonkeyPatch) -> Iterator[Turned]:
+    """`turned(shapes={...})`: a client of a company of the test's own, and the controls turned for the test."""
+    realm_id = f"91303500{uuid7().int % 10**8:08d}"
+    controls = httpx.Client(base_url=turned_quickbooks.url, headers={"X-Sandbox-Key": CONTROL_KEY}, timeout=30)
+    with controls, ExitStack() as stack:
+        before = controls.get("/sandbox/v1/controls").json()
+        company = {"realm_id": realm_id, "name": "Its own"}
+        controls.post("/sandbox/v1/quickbooks/companies", json=company).raise_for_status()
+
+        def turn(**changes: Any) -> QuickBooks:
+            controls.patch("/sandbox/v1/controls", json={"quickbooks": changes}).raise_for_status()
+            return stack.enter_context(_client(turned_quickbooks, monkeypatch, realm_id))
+
+        yield turn
+        controls.put("/sandbox/v1/controls", json=before).raise_for_status()
 
 
 def test_intuits_own_client_connects_refreshes_and_revokes(quickbooks: Boundary) -> None:
@@ -168,6 +193,36 @@ def test_the_common_client_refunds_and_deposits(client: QuickBooks) -> None:
     assert refused.value.error_code == 6540
     deposit.delete(qb=client)
     Payment.get(payment.Id, qb=client).void(qb=client)
+
+
+@pytest.mark.parametrize("most", [10, 30, 50])
+def test_the_common_client_fills_a_batch_up_to_its_size(turned: Turned, most: int) -> None:
+    client = turned(shapes={"batch_most": most})
+    saved = BatchManager("create", max_request_items=most).save(_unsaved(most + 1), qb=client)
+    assert (len(saved.successes), saved.faults) == (most + 1, [])
+    with pytest.raises(QuickbooksException) as refused:
+        BatchManager("create", max_request_items=most + 1).save(_unsaved(most + 1), qb=client)
+    assert refused.value.error_code == 1040
+
+
+def test_the_common_client_is_held_to_the_batches_of_a_minute(turned: Turned) -> None:
+    # Throttling in lower-case JSON is what this client takes for an answer; in XML it sees that it is none.
+    client = turned(limits={"batch_per_minute": 2, "throttled_shape": "xml"})
+    one_by_one = BatchManager("create", max_request_items=1)
+    assert len(one_by_one.save(_unsaved(2), qb=client).successes) == 2
+    with pytest.raises(QuickbooksException):
+        one_by_one.save(_unsaved(1), qb=client)
+    # Other calls have room in the minute, and so have batches where only those of all calls are counted.
+    _customer(client)
+    client = turned(limits={"batch_per_minute": None})
+    assert len(one_by_one.save(_unsaved(3), qb=client).successes) == 3
+
+
+def _unsaved(count: int) -> list[Customer]:
+    customers = [Customer() for _ in range(count)]
+    for customer in customers:
+        customer.DisplayName = f"Ana Lima {uuid7()}"
+    return customers
 
 
 def _ref(object_id: str) -> Ref:
