@@ -2,18 +2,29 @@
 
 | point | what is uncertain | shown by |
 |---|---|---|
+| 1 | how long a requestid is remembered; another body | test_a_write_whose_answer_was_lost_… and others (1) |
+| 2 | the size of a batch; which limit of a minute binds | test_the_common_client_fills_a_batch_… (2) |
+| 3 | what a 429 says | test_calls_that_come_too_soon_wait_and_none_is_lost (1) |
 | 4 | CDC of more than 30 days | test_changes_that_are_too_old_…, test_changes_that_are_never_told_… |
 | 4 | a query for more than 1000 | test_a_query_has_what_billing_needs_of_it |
+| 5 | the state of an estimate that is linked | test_an_estimate_that_is_invoiced_in_full_is_closed (1) |
+| 6 | the form of events, the key of a merge | test_a_change_is_mirrored_however_it_is_told (1) |
 | 6 | what events hold as `data` | test_a_change_is_mirrored_whatever_its_event_holds |
+| 7 | a refresh token of former times | test_a_refresh_that_was_lost_ends_the_consent_or_not_… (1) |
 | 8 | how long a refresh token lives | test_a_consent_ends_when_its_answer_says |
 | 9 | unquoted numbers in WHERE | test_a_query_has_what_billing_needs_of_it |
 | 10 | whether an invoice's Deposit lowers its Balance | test_what_was_taken_with_an_invoice_… |
 | 11 | whether UnitPrice wins over Amount | test_totals_are_those_that_quickbooks_works_out |
+| 12 | whether CDC tells of who was made inactive | test_whoever_is_made_inactive_while_webhooks_are_lost_… (1) |
 | 13 | sparse updates of payments and credit memos | test_money_that_is_changed_there_… |
 | 14 | the status of 10000 | test_an_application_error_is_tried_again_whatever_its_status |
 | 14 | the status of 5020 | test_what_the_plan_lacks_suspends_nothing_whatever_its_status |
 | 14 | the form of a 401 | test_a_token_that_is_over_is_refreshed_whatever_says_so |
+| 15 | the name of who was made inactive | test_the_name_of_somebody_inactive_is_free_or_gets_a_suffix (1) |
 | 16 | AgedReceivables: the group of the total row, blanks | test_what_quickbooks_says_is_owed_is_read |
+
+(1) in tests/contract/test_billing_client_contract.py; (2) in tests/contract/test_quickbooks_client_contract.py,
+as billing sends no batches.
 """
 
 from datetime import timedelta
