@@ -21,6 +21,8 @@ class Claims:
     name: str
     permissions: Iterable[str]
     actor_id: str | None = None
+    session: str | None = None
+    """Of the sign-in or key that was shown; no service can find it by this."""
 
     def at(self, issued: int) -> dict[str, Any]:
         return {
@@ -31,6 +33,7 @@ class Claims:
             "name": self.name,
             "perms": sorted(self.permissions),
             "actor": self.actor_id,
+            "sid": self.session,
             "iat": issued,
             "exp": issued + LIFETIME_SECONDS,
             "jti": secrets.token_urlsafe(12),

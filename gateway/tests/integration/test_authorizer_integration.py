@@ -98,6 +98,21 @@ async def test_a_change_with_a_cookie_must_come_from_our_own_page(
             await authorizer.authorize(asked(**change, origin=foreign))
 
 
+async def test_a_token_tells_one_session_of_a_person_from_another(
+    container: svcs.Container, make_user: MakeUser
+) -> None:
+    await make_user()
+    authorizer, keys = await container.aget(Authorizer), await container.aget(SigningKeys)
+
+    async def session_of(secret: str, audience: str = "contacts") -> str | None:
+        grant = await authorizer.authorize(asked(authorization=f"Bearer {secret}", audience=audience))
+        return (await keys.verify(grant.token, audience)).session
+
+    first, second = await signed_in(container), await signed_in(container)
+    assert await session_of(first) == await session_of(first, "gateway")
+    assert len({await session_of(first), await session_of(second), None}) == 3
+
+
 async def test_sessions_end_by_idleness_and_by_age(
     container: svcs.Container, make_user: MakeUser, begin: Begin
 ) -> None:

@@ -24,7 +24,10 @@ JWKS_RETRY_SECONDS = 5
 
 
 class Principal(BaseModel):
-    """Who makes a request, and what they may do. `actor_id` is the person behind a service's call."""
+    """Who makes a request, and what they may do. `actor_id` is the person behind a service's call.
+
+    `session` tells one sign-in or API key of theirs from another; None for a service. It opens nothing.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -33,6 +36,7 @@ class Principal(BaseModel):
     name: str
     permissions: frozenset[str]
     actor_id: UUID | None = None
+    session: str | None = None
 
     def may(self, permission: str) -> bool:
         """Permissions are `resource:action`; `*` and `resource:*` grant all of their kind."""
@@ -59,6 +63,7 @@ def read_token(token: str, audience: str, keys: KeySet) -> Principal:
         name=str(claims["name"]),
         permissions=frozenset(claims["perms"]),
         actor_id=claims.get("actor"),
+        session=claims.get("sid"),
     )
 
 

@@ -187,6 +187,7 @@ class Authorizer:
                     name=bearer.name,
                     permissions=expand(bearer.patterns, self._declared[audience]),
                     actor_id=str(bearer.actor_id),
+                    session=hashed(bearer.credential).hex(),
                 )
             )
             self._tokens.put(key, token)

@@ -31,7 +31,7 @@ __all__ = [
 
 
 class StateRefused(Conflict):
-    """The consent was begun by somebody else, too long ago, or is done already."""
+    """The consent was begun by somebody else, in another sign-in, too long ago, or is done already."""
 
     code = "oauth_state_refused"
 

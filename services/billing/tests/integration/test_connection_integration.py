@@ -15,6 +15,7 @@ from prometheus_client import REGISTRY
 from shared.clock import wall_now
 from shared.database import UnitOfWork
 from shared.errors import ProviderUnavailable
+from shared.testing.tokens import TokenIssuer
 from sqlalchemy import update
 
 from .office import REALM, Office
@@ -75,6 +76,24 @@ async def test_a_state_serves_its_own_person_once(office: Office) -> None:
     await office.connect()
     again = await office.api.post("/api/v1/quickbooks/callback", json=body)
     assert again.status_code == 409
+
+
+async def test_a_state_serves_the_session_that_began_it(office: Office, token_issuer: TokenIssuer) -> None:
+    person = "9a3c8f50-0000-7000-8000-000000000001"
+    here, elsewhere = (
+        {"Authorization": f"Bearer {token_issuer.token('billing', ['*'], subject=person, sid=session)}"}
+        for session in ("this browser", "another one")
+    )
+    begun = (await office.api.post("/api/v1/quickbooks/connect", headers=here)).json()
+    back = (await office.control.get(begun["authorize_url"])).headers["location"]
+    given = {name: values[0] for name, values in parse_qs(urlsplit(back).query).items()}
+    body = {"code": given["code"], "state": given["state"], "realm_id": given["realmId"]}
+    refused = await office.api.post("/api/v1/quickbooks/callback", json=body, headers=elsewhere)
+    assert (refused.status_code, refused.json()["code"]) == (409, "oauth_state_refused")
+    assert "another sign-in" in refused.json()["detail"]
+    assert await office.rows(Connection) == []
+    done = await office.api.post("/api/v1/quickbooks/callback", json=body, headers=here)
+    assert done.status_code == 200, done.text
 
 
 async def test_a_browser_that_comes_back_is_sent_on_from_a_page_of_ours(office: Office) -> None:

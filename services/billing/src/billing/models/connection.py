@@ -68,7 +68,7 @@ class OAuthToken(Base):
 
 
 class OAuthState(Base):
-    """A consent that was begun: its `state`, hashed, belongs to one person, for ten minutes, once."""
+    """A consent that was begun: its `state`, hashed with the session, is one person's, for ten minutes, once."""
 
     __tablename__ = "oauth_state"
 

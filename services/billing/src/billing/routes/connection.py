@@ -177,9 +177,9 @@ def _expiry_advice(*ends: datetime | None) -> str | None:
 
 @router.post("/api/v1/quickbooks/connect", status_code=201)
 async def begin_consent(request: Request, user: Connecter) -> ConsentOut:
-    """Begin a consent. Only whoever began it can bring it back, within ten minutes, once."""
+    """Begin a consent. Only whoever began it can bring it back, from the same sign-in, within ten minutes, once."""
     connector = await request.app.state.container.aget(Connector)
-    return ConsentOut(authorize_url=await connector.begin_consent(person_of(user)))
+    return ConsentOut(authorize_url=await connector.begin_consent(person=person_of(user), session=user.session))
 
 
 _CONSENT_ERRORS = problems(StateRefused, AnotherCompany, ConsentRefused, ProviderError)
@@ -189,7 +189,9 @@ _CONSENT_ERRORS = problems(StateRefused, AnotherCompany, ConsentRefused, Provide
 async def complete_consent(given: CallbackIn, request: Request, user: Connecter) -> ConnectionOut:
     """The consent that a browser brought back."""
     connector: Connector = await request.app.state.container.aget(Connector)
-    row = await connector.complete(state=given.state, code=given.code, realm_id=given.realm_id, person=person_of(user))
+    row = await connector.complete(
+        state=given.state, code=given.code, realm_id=given.realm_id, person=person_of(user), session=user.session
+    )
     return ConnectionOut(realm_id=row.realm_id, status=row.status, connected_at=row.connected_at)
 
 
@@ -203,7 +205,7 @@ async def complete_consent_in_browser(
 ) -> HTMLResponse:
     """The same, for the browser itself; the state, used once, stands for the request's good faith."""
     connector: Connector = await request.app.state.container.aget(Connector)
-    await connector.complete(state=state, code=code, realm_id=realm_id, person=person_of(user))
+    await connector.complete(state=state, code=code, realm_id=realm_id, person=person_of(user), session=user.session)
     return HTMLResponse(message_page("QuickBooks is connected", "Its books are being read. You can close this page."))
 
 

@@ -75,20 +75,20 @@ class ConnectionService:
             return Health(connection, None, None, None)
         return Health(connection, token.access_expires_at, token.refresh_expires_at, token.consent_expires_at)
 
-    async def begin_consent(self, person: str) -> str:
-        """A new `state`, which only this person can bring back."""
+    async def begin_consent(self, person: str, session: str | None) -> str:
+        """A new `state`, which only this person can bring back, in the session that they are in now."""
         state = secrets.token_urlsafe(32)
         await self._uow.session.execute(delete(OAuthState).where(OAuthState.expires_at < wall_now()))
         expires_at = wall_now() + timedelta(minutes=STATE_MINUTES)
-        self._uow.session.add(OAuthState(state_hash=_hashed(state), person=person, expires_at=expires_at))
+        self._uow.session.add(OAuthState(state_hash=_hashed(state, session), person=person, expires_at=expires_at))
         return state
 
-    async def take_state(self, state: str, person: str) -> None:
-        """Use it up. Raises StateRefused where it is not this person's, too old, or was used."""
+    async def take_state(self, state: str, person: str, session: str | None) -> None:
+        """Use it up. Raises StateRefused where it is another person's or session's, too old, or was used."""
         found = await self._uow.session.execute(
             delete(OAuthState)
             .where(
-                OAuthState.state_hash == _hashed(state),
+                OAuthState.state_hash == _hashed(state, session),
                 OAuthState.person == person,
                 OAuthState.expires_at >= wall_now(),
             )
@@ -96,7 +96,8 @@ class ConnectionService:
         )
         if found.scalar_one_or_none() is None:
             raise StateRefused(
-                "This consent was begun by somebody else or too long ago. Begin anew: connect QuickBooks."
+                "This consent was begun by somebody else, in another sign-in or too long ago. Begin anew: connect"
+                " QuickBooks."
             )
 
     async def check_company(self, realm_id: str) -> None:
@@ -215,8 +216,8 @@ def fill_tokens(row: OAuthToken, tokens: Tokens, seal: Seal) -> None:
     row.refreshed_at = now
 
 
-def _hashed(state: str) -> str:
-    return hashlib.sha256(state.encode()).hexdigest()
+def _hashed(state: str, session: str | None) -> str:
+    return hashlib.sha256(f"{state} {session or ''}".encode()).hexdigest()
 
 
 class Connector:
@@ -226,17 +227,17 @@ class Connector:
         self._begin = begin
         self._grants = grants
 
-    async def begin_consent(self, person: str) -> str:
+    async def begin_consent(self, *, person: str, session: str | None) -> str:
         """Where the person's browser goes to consent."""
         async with self._begin() as tx:
-            state = await (await tx.aget(ConnectionService)).begin_consent(person)
+            state = await (await tx.aget(ConnectionService)).begin_consent(person, session)
         return self._grants.authorize_address(state)
 
-    async def complete(self, *, state: str, code: str, realm_id: str, person: str) -> Connection:
+    async def complete(self, *, state: str, code: str, realm_id: str, person: str, session: str | None) -> Connection:
         """What the browser brought back. Raises StateRefused, AnotherCompany or ConsentRefused."""
         async with self._begin() as tx:
             service = await tx.aget(ConnectionService)
-            await service.take_state(state, person)
+            await service.take_state(state, person, session)
             await service.check_company(realm_id)
         try:
             tokens = await self._grants.exchange(code)
