@@ -124,6 +124,8 @@ class Shapes(BaseModel):
     """The group that the total row of AgedReceivables is in; null: there is no such row."""
     aging_blank: Literal["", "0.00"] = ""
     """What stands in AgedReceivables where a customer owes nothing of an age."""
+    aging_has_credits: StrictBool = False
+    """Whether AgedReceivables takes off what was paid or credited and is not applied, at the age of its own date."""
 
 
 class CallFaults(BaseModel):

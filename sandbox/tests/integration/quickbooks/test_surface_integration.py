@@ -254,6 +254,17 @@ async def test_jobs_stand_below_their_customer_and_totals_and_blanks_are_turned(
     assert (section["Header"]["ColData"][2]["value"], total["group"]) == ("0.00", "TOTAL")
     await turn(shapes={"aging_total": None})
     assert len(await rows()) == 1
+    await app.write("CreditMemo", form(job, "0.50", TxnDate="2026-12-01"))
+    on_account = {"CustomerRef": {"value": acme["Id"]}, "TotalAmt": D("5.00"), "TxnDate": "2027-01-01"}
+    await app.write("Payment", on_account)
+    [section] = await rows()
+    assert section["Summary"]["ColData"][-1]["value"] == "3.00"
+    await turn(shapes={"aging_has_credits": True})
+    [section] = await rows()
+    assert [cell["value"] for cell in section["Header"]["ColData"][1:3]] == ["-4.00", "0.00"]
+    assert [cell["value"] for cell in section["Summary"]["ColData"][1:]] == [
+        "-2.00", "0.00", "-0.50", "0.00", "0.00", "-2.50"
+    ]  # fmt: skip
 
 
 async def test_a_form_is_printed(app: App) -> None:

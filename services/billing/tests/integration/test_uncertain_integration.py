@@ -22,6 +22,7 @@
 | 14 | the form of a 401 | test_a_token_that_is_over_is_refreshed_whatever_says_so |
 | 15 | the name of who was made inactive | test_the_name_of_somebody_inactive_is_free_or_gets_a_suffix (1) |
 | 16 | AgedReceivables: the group of the total row, blanks | test_what_quickbooks_says_is_owed_is_read |
+| 16 | AgedReceivables: whether credit is taken off | test_credit_is_no_difference_of_what_is_owed |
 
 (1) in tests/contract/test_billing_client_contract.py; (2) in tests/contract/test_quickbooks_client_contract.py,
 as billing sends no batches.
@@ -347,3 +348,17 @@ async def test_what_quickbooks_says_is_owed_is_read(connected: Office, total: st
     assert owed == AgedReceivables({acme["Id"]: 100, garage["Id"]: 600, ana["Id"]: 805}, by_age=(100, 200, 400, 0, 805))
     # On an earlier day nothing is as late as it is today.
     assert (await (await books(connected)).aged_receivables(today - timedelta(days=99))).by_age == (1_505, 0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("has_credits", [False, True])
+async def test_credit_is_no_difference_of_what_is_owed(connected: Office, has_credits: bool) -> None:
+    await connected.turn(shapes={"aging_has_credits": has_credits})
+    ana = await connected.new_customer()
+    await connected.new_invoice(ana["Id"], "500.00")
+    await connected.quickbooks("POST", "creditmemo", sold(ana, "50.00"))
+    await connected.people_do("payments", customer_id=ana["Id"], amount="70.00")
+    await connected.settle()
+    today = (await connected.now()).date()
+    owed = await (await books(connected)).aged_receivables(today)
+    assert owed.by_customer == {ana["Id"]: 38_000 if has_credits else 50_000}
+    assert await differences(connected) == []

@@ -9,7 +9,7 @@ from sandbox.quickbooks import faults
 from sandbox.quickbooks.controls import Shapes
 from sandbox.quickbooks.entities import KINDS
 from sandbox.quickbooks.forms import ZERO, Document
-from sandbox.services.quickbooks.searching import BALANCE
+from sandbox.services.quickbooks.searching import BALANCE, CREDIT, UNAPPLIED
 from sandbox.services.quickbooks.store import Store
 
 COLUMNS = ("Current", "1 - 30", "31 - 60", "61 - 90", "91 and over")
@@ -24,9 +24,9 @@ async def aged_receivables(store: Store, report_date: str | None) -> Document:
     except ValueError:
         raise faults.business("report_date is no date of the form YYYY-MM-DD.") from None
     owed: dict[str, list[Decimal]] = defaultdict(lambda: [*_NOTHING])
-    for body in await store.rendered_all(store.selection(KINDS["Invoice"]).where(BALANCE != 0)):
-        late = (today - date.fromisoformat(body["DueDate"])).days
-        owed[body["CustomerRef"]["value"]][sum(late > latest for latest in _LATEST)] += Decimal(body["Balance"])
+    for customer, day, amount in await _open_amounts(store):
+        late = (today - date.fromisoformat(day)).days
+        owed[customer][sum(late > latest for latest in _LATEST)] += amount
     customers = await store.rendered_all(store.selection(KINDS["Customer"]))
     table = _Table(owed, customers, store.controls.shapes)
     return {
@@ -46,6 +46,17 @@ async def aged_receivables(store: Store, report_date: str | None) -> Document:
         },
         "Rows": {"Row": [*table.rows(), *table.total()]},
     }
+
+
+async def _open_amounts(store: Store) -> list[tuple[str, str, Decimal]]:
+    """By customer and the day from which it is late: unpaid invoices, and below nothing what is not applied to one."""
+    invoices = await store.rendered_all(store.selection(KINDS["Invoice"]).where(BALANCE != 0))
+    found = [(body["CustomerRef"]["value"], body["DueDate"], Decimal(body["Balance"])) for body in invoices]
+    kinds = {"Payment": ("UnappliedAmt", UNAPPLIED), "CreditMemo": ("RemainingCredit", CREDIT)}
+    for kind, (name, column) in kinds.items() if store.controls.shapes.aging_has_credits else ():
+        bodies = await store.rendered_all(store.selection(KINDS[kind]).where(column != 0))
+        found += [(body["CustomerRef"]["value"], body["TxnDate"], -Decimal(body[name])) for body in bodies]
+    return found
 
 
 class _Table:

@@ -33,7 +33,7 @@ def _amount(name: str) -> Any:
     return cast(_member(name), Numeric)
 
 
-BALANCE = _amount("Balance")
+BALANCE, UNAPPLIED, CREDIT = (_amount(name) for name in ("Balance", "UnappliedAmt", "RemainingCredit"))
 _COLUMNS: dict[str, Any] = {
     "Id": QbObject.id,
     # As they are shown: whole seconds.
