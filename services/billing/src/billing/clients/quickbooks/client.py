@@ -21,8 +21,8 @@ log = structlog.get_logger(__name__)
 
 CALLS = Counter(
     "crm_quickbooks_calls_total",
-    "Calls that QuickBooks answered, by company and by what Intuit bills",
-    ["realm", "class"],
+    "Calls that QuickBooks did, by company and by what Intuit bills",
+    ["realm", "billed_as"],
 )
 MINOR_VERSION = "75"
 LISTS = ("Customer", "Item", "Term")
