@@ -47,21 +47,22 @@ async def insert_all(session: AsyncSession, rows: Sequence[Base]) -> None:
     await driver.copy_records_to_table(
         table.name,
         columns=[column.name for column in columns],
-        records=[[column.value(state) for column in columns] for state in states],
+        records=zip(*(column.values(states) for column in columns), strict=True),
     )
 
 
 class _Filled:
-    """A column, and how its value of a row is written."""
+    """A column, and how its values are written."""
 
     def __init__(self, column: Column[Any], dialect: Dialect) -> None:
         self.name = column.name
         self._default = column.default
         self._write = column.type.dialect_impl(dialect).bind_processor(dialect)
 
-    def value(self, state: Mapping[str, Any]) -> Any:
-        value = state[self.name] if self.name in state else self._of_default()
-        return value if self._write is None or value is None else self._write(value)
+    def values(self, states: Sequence[Mapping[str, Any]]) -> list[Any]:
+        name, write = self.name, self._write
+        found = [state[name] if name in state else self._of_default() for state in states]
+        return found if write is None else [None if value is None else write(value) for value in found]
 
     def _of_default(self) -> Any:
         default: Any = self._default

@@ -31,6 +31,10 @@ def pull_name(entity: str) -> str:
     return f"pull {entity}"
 
 
+def entity_of(pull: str) -> str:
+    return pull.removeprefix("pull ")
+
+
 PULLS = tuple(pull_name(entity) for entity in ENTITIES)
 
 
@@ -182,9 +186,9 @@ class MarkService:
         mark.leased_until = wall_now() + LEASE
         return mark
 
-    async def pulled(self, realm_id: str) -> bool:
-        """Whether every kind was read to its end."""
-        open_marks = select(SyncMark).where(
-            SyncMark.realm_id == realm_id, SyncMark.name.in_(PULLS), SyncMark.done_at.is_(None)
+    async def left_to_pull(self, realm_id: str) -> list[SyncMark]:
+        """The kinds that were not read to their end, in their order."""
+        undone = await self._uow.session.scalars(
+            select(SyncMark).where(SyncMark.realm_id == realm_id, SyncMark.name.in_(PULLS), SyncMark.done_at.is_(None))
         )
-        return (await self._uow.session.scalars(open_marks.limit(1))).first() is None
+        return sorted(undone, key=lambda mark: PULLS.index(mark.name))

@@ -1,8 +1,9 @@
 """Reading whole books: what a company is, the first pull page by page, and what changed since."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,7 +15,7 @@ from shared.failpoints import failpoint
 from billing.provider import ENTITIES, CompanySuspended, NotConnected, QuickBooksRefused, Seen
 from billing.services.announcing import Announcer
 from billing.services.connections import ConnectionService
-from billing.services.marks import CDC, COMPANY, PULLS, MarkService, pull_name
+from billing.services.marks import CDC, COMPANY, MarkService, entity_of
 from billing.services.mirror import MirrorService
 from billing.services.reading import Reader
 from billing.settings import Settings
@@ -24,6 +25,8 @@ log = structlog.get_logger(__name__)
 PAGE = 1000
 PAGES_AHEAD = 1
 """Pages that are read and wait to be stored, beside the one that is being fetched."""
+AT_ONCE = 2
+"""Pages that are asked for at the same time: QuickBooks's answer takes longer than its limits make us wait."""
 OVERLAP = 20
 """Rows read twice from page to page: positions shift when something is deleted meanwhile."""
 CDC_MOST = 1000
@@ -40,8 +43,9 @@ RETRY_REFUSED = timedelta(minutes=10)
 
 @dataclass
 class Held:
-    """What was done while a mark was held."""
+    """What was done while a mark was held; its name."""
 
+    name: str
     done: int = 0
 
 
@@ -51,17 +55,17 @@ async def holding(begin: Begin, realm_id: str, name: str) -> AsyncIterator[Held]
 
     What QuickBooks cannot do now ends here; anything else goes on to the job loop, which logs it.
     """
-    held = Held()
+    held = Held(name)
     try:
         yield held
     except Exception as error:
         words = error.message if isinstance(error, AppError) else repr(error)[:500]
         is_refused = isinstance(error, QuickBooksRefused) and not isinstance(error, CompanySuspended)
         pause = RETRY_REFUSED if is_refused else RETRY
-        log.info("sync.put_off", realm_id=realm_id, mark=name, error=words)
+        log.info("sync.put_off", realm_id=realm_id, mark=held.name, error=words)
         async with begin() as tx:
             uow, marks = await tx.aget(UnitOfWork), await tx.aget(MarkService)
-            await marks.give_back(realm_id, name, due_at=uow.now + pause, error=words)
+            await marks.give_back(realm_id, held.name, due_at=uow.now + pause, error=words)
             await (await tx.aget(ConnectionService)).record_error(realm_id, words)
         if not isinstance(error, ProviderError | NotConnected):
             raise
@@ -120,53 +124,75 @@ class PullProcess:
 
     async def run_once(self) -> int:
         async with self._begin() as tx:
-            mark = await (await tx.aget(MarkService)).take_pull()
+            marks = await tx.aget(MarkService)
+            mark = await marks.take_pull()
+            left = [(one.name, one.position) for one in await marks.left_to_pull(mark.realm_id)] if mark else []
         if mark is None:
             return 0
-        entity = ENTITIES[PULLS.index(mark.name)]
         async with holding(self._begin, mark.realm_id, mark.name) as held:
-            held.done = await self._pull(mark.realm_id, entity, mark.position)
+            await self._pull(mark.realm_id, left, held)
         return held.done
 
-    async def _pull(self, realm_id: str, entity: str, position: int) -> int:
-        read, pages = 0, asyncio.Queue[_Page](PAGES_AHEAD)
-        fetching = asyncio.create_task(self._fetch(realm_id, entity, position, pages))
+    async def _pull(self, realm_id: str, left: Sequence[tuple[str, int]], held: Held) -> None:
+        pages = asyncio.Queue[_Page](PAGES_AHEAD)
+        fetching = asyncio.create_task(self._fetch(realm_id, left, pages))
         try:
-            while True:
-                page = await _next(pages, fetching)
-                await self._store(realm_id, entity, page)
-                read += len(page.rows)
-                if page.is_last:
-                    return max(read, 1)
+            for name, _ in left:
+                held.name, is_last = name, False
+                while not is_last:
+                    page = await _next(pages, fetching)
+                    await self._store(realm_id, name, page)
+                    held.done, is_last = held.done + 1, page.is_last
         finally:
             fetching.cancel()
             await asyncio.gather(fetching, return_exceptions=True)
 
-    async def _fetch(self, realm_id: str, entity: str, position: int, pages: "asyncio.Queue[_Page]") -> None:
-        books = self._reader.books(realm_id)
-        while True:
-            rows = await books.page(entity, position, PAGE)
-            is_last = len(rows) < PAGE
-            position += len(rows) if is_last else len(rows) - OVERLAP
-            await pages.put(_Page(rows, position, is_last=is_last))
-            if is_last:
-                return
+    async def _fetch(self, realm_id: str, left: Sequence[tuple[str, int]], pages: "asyncio.Queue[_Page]") -> None:
+        for name, position in left:
+            async with aclosing(self._pages(realm_id, entity_of(name), position)) as found:
+                async for page in found:
+                    await pages.put(page)
 
-    async def _store(self, realm_id: str, entity: str, page: _Page) -> None:
+    async def _pages(self, realm_id: str, entity: str, position: int) -> AsyncGenerator[_Page]:
+        """All pages of a kind, in their order. Where one was full, the next ones are asked for at the same time: at the
+        end of a kind, a call or two find nothing.
+        """
+        books, asked, at_once = self._reader.books(realm_id), deque[asyncio.Task[list[Seen]]](), 1
+        try:
+            while True:
+                while len(asked) < at_once:
+                    ahead = position + len(asked) * (PAGE - OVERLAP)
+                    asked.append(asyncio.create_task(books.page(entity, ahead, PAGE)))
+                rows = await asked[0]
+                asked.popleft()
+                is_last, at_once = len(rows) < PAGE, AT_ONCE
+                position += len(rows) if is_last else PAGE - OVERLAP
+                yield _Page(rows, position, is_last=is_last)
+                if is_last:
+                    return
+        finally:
+            for task in asked:
+                task.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
+
+    async def _store(self, realm_id: str, name: str, page: _Page) -> None:
         async with self._begin() as tx:
             uow, marks = await tx.aget(UnitOfWork), await tx.aget(MarkService)
             mirror, announcer = await tx.aget(MirrorService), await tx.aget(Announcer)
             announcer.keep_history()
-            mark = await marks.keep(realm_id, pull_name(entity))
-            await mirror.store(realm_id, entity, page.rows)
+            mark = await marks.keep(realm_id, name)
+            await mirror.store(realm_id, entity_of(name), page.rows)
             await mirror.note_tax(realm_id, page.rows)
             await announcer.store_history()
             mark.position = page.next
             failpoint("pull.before_commit")
             if page.is_last:
                 mark.done_at = uow.now
-                await marks.give_back(realm_id, mark.name, due_at=None)
-                if await marks.pulled(realm_id):
+                await marks.give_back(realm_id, name, due_at=None)
+                if left := await marks.left_to_pull(realm_id):
+                    # Ours as well, so that nobody else begins it meanwhile.
+                    await marks.keep(realm_id, left[0].name)
+                else:
                     await (await tx.aget(ConnectionService)).record_sync(realm_id)
                     await marks.due(realm_id, CDC)
 
