@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-LAGS = "QuickBooks's report may lag behind its books: look at it where it differs again tomorrow"
+LAGS = (
+    "QuickBooks's report lags behind its books at times, and holds what a journal entry says is owed:"
+    " look at it where it differs again tomorrow"
+)
 CONVERTED = "it has forms in another currency, which QuickBooks converts in this report"
 
 

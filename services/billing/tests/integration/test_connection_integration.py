@@ -16,7 +16,8 @@ from shared.clock import wall_now
 from shared.database import UnitOfWork
 from shared.errors import ProviderUnavailable
 from shared.testing.tokens import TokenIssuer
-from sqlalchemy import update
+from shared.testing.waiting import until
+from sqlalchemy import select, update
 
 from .office import REALM, Office
 
@@ -221,6 +222,24 @@ async def test_a_consent_that_will_end_soon_is_told_of_in_time(connected: Office
     assert await ends_in(30) is None
     assert "for 29 more days" in str(await ends_in(29))
     assert "for 0 more days" in str(await ends_in(0))
+
+
+async def test_whoever_gives_up_waiting_ends_no_refresh(connected: Office) -> None:
+    tokens = await keeper(connected)
+    await expire(connected)
+    async with connected.begin() as tx:
+        uow = await tx.aget(UnitOfWork)
+        await uow.session.execute(select(OAuthToken).with_for_update())
+        asking = asyncio.create_task(tokens.token(REALM))
+        await connected.somebody_waits()
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+
+    async def is_refreshed() -> bool:
+        return (await connected.one(OAuthToken)).refreshes == 1
+
+    await until(is_refreshed, within=10, what="the refresh came to its end")
 
 
 async def test_no_refresh_moves_the_end_of_a_consent(office: Office) -> None:

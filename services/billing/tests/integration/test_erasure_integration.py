@@ -227,6 +227,16 @@ async def test_who_turns_out_to_have_been_unmerged_before_is_known_again(office:
     assert [copy.contact_id for copy in await office.rows(ContactCopy)] == [other]
 
 
+async def test_who_was_erased_themselves_stays_so_whatever_was_undone_before(office: Office) -> None:
+    ana, other = await office.knows(**ANA), await office.knows(**BEN)
+    await merge(office, other, ana, version=5)
+    await erase(office, ana)
+    await erase(office, other)
+    await unmerge(office, other, ana, version=6)
+    await office.knows(contact_id=other, version=7, **BEN)
+    assert await office.rows(ContactCopy) == []
+
+
 # At the same moment
 
 
@@ -348,3 +358,14 @@ async def test_matching_waits_for_their_erasure_and_finds_nobody(connected: Offi
     assert await connected.rows(Customer, Customer.needs_match) == []
     assert await connected.rows(Customer, Customer.contact_id.is_not(None)) == []
     assert await connected.rows(MatchCandidate) == []
+
+
+async def test_merges_at_the_same_moment_lead_to_whom_they_lead_to(office: Office) -> None:
+    ana, middle, last = await office.knows(**ANA), await office.knows(**BEN), await office.knows(first_name="Cy")
+    await erase(office, ana)
+    async with people(office) as service:
+        await service.record_merge(ContactMerged(primary_id=ana, secondary_id=middle, version=5))
+        merging = asyncio.create_task(merge(office, last, middle))
+        await office.somebody_waits()
+    await merging
+    assert await office.rows(ContactCopy) == []

@@ -330,3 +330,10 @@ def test_a_day_is_the_companys() -> None:
     late = datetime(2026, 12, 23, 4, 59, tzinfo=UTC)
     assert company_day(late, "America/New_York") == TODAY
     assert company_day(late.replace(hour=5), "America/New_York") == date(2026, 12, 23)
+
+
+def test_what_an_address_does_not_have_is_no_word() -> None:
+    address = {"Id": "5", "Line1": "12 Elm St", "Line2": None, "Country": "USA", "Lat": "42.1"}
+    found = payloads.seen("Customer", {"Id": "1", "SyncToken": "0", "DisplayName": "Ana", "BillAddr": address})
+    assert isinstance(found, CustomerSeen)
+    assert found.address_rest == {"Country": "USA"}

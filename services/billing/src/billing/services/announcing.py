@@ -31,7 +31,7 @@ from sqlalchemy import insert
 from billing.models import Customer, Estimate, Invoice, Payment, UntoldFact
 from billing.states import EstimateStatus
 
-_ANSWERS: dict[EstimateStatus, type[EstimateMoved]] = {
+ANSWERS: dict[EstimateStatus, type[EstimateMoved]] = {
     EstimateStatus.ACCEPTED: EstimateAccepted,
     EstimateStatus.DECLINED: EstimateDeclined,
     EstimateStatus.EXPIRED: EstimateExpired,
@@ -123,8 +123,8 @@ class Announcer:
         moved: list[type[EstimateMoved]] = []
         if after.sent_at and not before.sent_at:
             moved.append(EstimateSent)
-        if after.status in _ANSWERS and (after.status is not before.status or not before.is_written):
-            moved.append(_ANSWERS[after.status])
+        if after.status in ANSWERS and (after.status is not before.status or not before.is_written):
+            moved.append(ANSWERS[after.status])
         for event in moved:
             if not self._is_kept(event, row, is_new=not before.is_written):
                 self.say_estimate(event, row, customer)

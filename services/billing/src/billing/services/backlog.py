@@ -11,7 +11,7 @@ from sqlalchemy.orm import aliased
 
 from billing.models import Connection, Customer, Notice, Push, SyncMark, UntoldFact
 from billing.services.intents import is_held_back
-from billing.services.marks import CDC, COMPANY, DIFFERENCES, PULLS, READABLE, is_pulling
+from billing.services.marks import CDC, COMPANY, DIFFERENCES, PULLS, READABLE, is_first_reading
 from billing.states import ConnectionStatus, PushState
 
 
@@ -41,8 +41,8 @@ class BillingBacklog(Backlog):
             )
             to_be_written = Push.state == PushState.PENDING
             told = exists().where(Connection.realm_id == Notice.realm_id, Connection.status.in_(READABLE))
-            unmatched = select(func.count()).where(Customer.needs_match, ~is_pulling(Customer.realm_id))
-            untold = select(func.count()).where(~is_pulling(UntoldFact.realm_id))
+            unmatched = select(func.count()).where(Customer.needs_match, ~is_first_reading(Customer.realm_id))
+            untold = select(func.count()).where(~is_first_reading(UntoldFact.realm_id))
             return {
                 "pulls": await _count(session, due.where(SyncMark.name.in_((*PULLS, COMPANY)), ~put_off)),
                 "changes": await _count(session, due.where(SyncMark.name == CDC)),

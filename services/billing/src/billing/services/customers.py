@@ -72,7 +72,11 @@ class CustomerService:
     async def _locked_contact(self, contact_id: UUID) -> ContactCopy:
         """The person whom this id stands for, ours alone until the transaction ends."""
         await self._people.hold_erasures()
-        await self._people.lock(await self._people.person(contact_id))
+        person, held = await self._people.person(contact_id), None
+        # While it was waited for, they may have become somebody else.
+        while person != held:
+            await self._people.lock(person)
+            person, held = await self._people.person(contact_id), person
         return await self._people.contact(contact_id)
 
     async def _linked(self, realm_id: str, person: UUID) -> Customer | None:

@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 from prometheus_client import Gauge
 from shared.database import Begin, UnitOfWork
-from shared.errors import ProviderOutcomeUnknown
+from shared.errors import ProviderOutcomeUnknown, ProviderUnavailable
 from shared.ids import uuid7
 from sqlalchemy import func, select
 
@@ -265,14 +265,17 @@ class DifferenceProcess:
         return dict(compared), lines + await self._aging(realm_id)
 
     async def _aging(self, realm_id: str) -> list[Line]:
-        """What customers owe, against QuickBooks's own report: it is worked out otherwise than from what we read."""
+        """What customers owe, against QuickBooks's own report: it is worked out otherwise than from what we read.
+
+        Where it cannot be had, the rest of the comparison stands: nothing of that is read again for its sake.
+        """
         async with self._begin() as tx:
             uow = await tx.aget(UnitOfWork)
             connection = await uow.session.get_one(Connection, realm_id)
             today, home = company_day(uow.now, connection.zone), connection.currency
         try:
             report = await self._reader.books(realm_id).aged_receivables(today)
-        except (QuickBooksRefused, ProviderOutcomeUnknown) as error:
+        except (QuickBooksRefused, ProviderOutcomeUnknown, ProviderUnavailable) as error:
             return [_line(REPORT, None, None, "cannot be read", None, None) | {"explanation": error.message}]
         async with self._begin() as tx:
             session = (await tx.aget(UnitOfWork)).session

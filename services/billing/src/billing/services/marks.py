@@ -15,6 +15,8 @@ from billing.states import ConnectionStatus
 
 SYNC_CHANNEL, NOTICE_CHANNEL = "sync", "notices"
 COMPANY, CDC, DIFFERENCES, NOTICES = "company", "cdc", "differences", "notices"
+HISTORY = "history"
+"""Done once every kind was read to its end, and never undone: reading again is no first reading."""
 READABLE = (ConnectionStatus.CONNECTED, ConnectionStatus.SUSPENDED)
 """A company that is suspended can be read, not written."""
 LEASE = timedelta(minutes=5)
@@ -38,11 +40,15 @@ def entity_of(pull: str) -> str:
 PULLS = tuple(pull_name(entity) for entity in ENTITIES)
 
 
-def is_pulling(realm_id: Any) -> ColumnElement[bool]:
-    """Whether the books of this company are being read: what is worked out of them waits until they are there."""
+def is_after(pull: str, other: str) -> bool:
+    return PULLS.index(pull) > PULLS.index(other)
+
+
+def is_first_reading(realm_id: Any) -> ColumnElement[bool]:
+    """Whether this company's books are being read for the first time: what is worked out of them waits for it."""
     return exists().where(
         SyncMark.realm_id == realm_id,
-        SyncMark.name.in_(PULLS),
+        SyncMark.name == HISTORY,
         SyncMark.done_at.is_(None),
         Connection.realm_id == SyncMark.realm_id,
         Connection.status.in_(READABLE),
@@ -59,7 +65,7 @@ class MarkService:
         """At a consent: what was never read is pulled, and what was is brought up to date at once."""
         await self._add(realm_id, (COMPANY, *PULLS, CDC), self._uow.now)
         # Whether notices wait is asked of the notices.
-        await self._add(realm_id, (NOTICES,), None)
+        await self._add(realm_id, (NOTICES, HISTORY), None)
         await self._add(realm_id, (DIFFERENCES,), self._uow.now + timedelta(days=1))
         for name in (COMPANY, CDC):
             await self.due(realm_id, name)
@@ -192,3 +198,10 @@ class MarkService:
             select(SyncMark).where(SyncMark.realm_id == realm_id, SyncMark.name.in_(PULLS), SyncMark.done_at.is_(None))
         )
         return sorted(undone, key=lambda mark: PULLS.index(mark.name))
+
+    async def finish_history(self, realm_id: str) -> None:
+        """All of it was read once."""
+        mark = await self._uow.session.get(SyncMark, (realm_id, HISTORY), with_for_update=True)
+        if mark is not None and mark.done_at is None:
+            mark.done_at = self._uow.now
+        self._uow.wake(SYNC_CHANNEL)

@@ -12,7 +12,7 @@ from sqlalchemy import and_, func, or_, select
 from billing.matching import Match, Profile, choose, compare, profile_of_contact, profile_of_customer
 from billing.models import CandidateStatus, ContactCopy, Customer, MatchCandidate
 from billing.services.announcing import Announcer
-from billing.services.marks import is_pulling
+from billing.services.marks import is_first_reading
 from billing.services.people import PeopleService
 
 BATCH = 200
@@ -40,7 +40,7 @@ class MatchService:
         rows = (
             await self._uow.session.scalars(
                 select(Customer)
-                .where(Customer.needs_match, ~is_pulling(Customer.realm_id))
+                .where(Customer.needs_match, ~is_first_reading(Customer.realm_id))
                 .order_by(Customer.id)
                 .limit(BATCH)
                 .with_for_update(skip_locked=True)

@@ -72,6 +72,8 @@ _TRY_LOCK = text(f"SELECT id FROM unnest(CAST(:ids AS uuid[])) AS asked (id) WHE
 # One key for all persons: an erasure follows merges, so whom it reaches is known only while none of them moves.
 _NO_ERASURE = text("SELECT pg_advisory_xact_lock_shared(hashtext('erasure'))")
 _ERASURE = text("SELECT pg_advisory_xact_lock(hashtext('erasure'))")
+# One merge after the other: which of them leads to somebody erased is known only once the earlier one is here.
+_MERGES = text("SELECT pg_advisory_xact_lock(hashtext('merges'))")
 
 MATCH_CHANNEL = "matching"
 
@@ -191,6 +193,7 @@ class PeopleService:
     async def record_merge(self, event: ContactMerged) -> None:
         """Whoever is told late to have been somebody erased is erased as well; who was erased becomes nobody else."""
         await self.hold_erasures()
+        await self._uow.session.execute(_MERGES)
         primary = await self._uow.session.get(ErasedContact, event.primary_id, populate_existing=True)
         if primary is None and await self.is_erased(event.secondary_id):
             return
@@ -229,7 +232,14 @@ class PeopleService:
         """This one and whoever was merged into them; late reports find that they were erased."""
         family = await self.family(person)
         marked = [{"contact_id": one, "erased_as": named, "erased_at": self._uow.now} for one in sorted(family)]
-        await self._uow.session.execute(insert(ErasedContact).values(marked).on_conflict_do_nothing())
+        statement = insert(ErasedContact).values(marked)
+        itself = statement.excluded.contact_id == statement.excluded.erased_as
+        # Whom an erasure names stays erased, also where they were erased as somebody else before.
+        await self._uow.session.execute(
+            statement.on_conflict_do_update(
+                index_elements=["contact_id"], set_={"erased_as": statement.excluded.erased_as}, where=itself
+            )
+        )
         await self._uow.session.execute(delete(ContactCopy).where(ContactCopy.contact_id.in_(family)))
         await self._uow.session.execute(
             update(MatchCandidate)

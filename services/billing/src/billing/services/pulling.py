@@ -15,7 +15,7 @@ from shared.failpoints import failpoint
 from billing.provider import ENTITIES, CompanySuspended, NotConnected, QuickBooksRefused, Seen
 from billing.services.announcing import Announcer
 from billing.services.connections import ConnectionService
-from billing.services.marks import CDC, COMPANY, MarkService, entity_of
+from billing.services.marks import CDC, COMPANY, MarkService, entity_of, is_after
 from billing.services.mirror import MirrorService
 from billing.services.reading import Reader
 from billing.settings import Settings
@@ -94,27 +94,18 @@ class CompanyProcess:
 
 
 @dataclass(frozen=True)
-class _Page:
+class Page:
     rows: list[Seen]
+    start: int
     next: int
     """The position to go on from once this is stored."""
     is_last: bool
 
 
-async def _next(pages: "asyncio.Queue[_Page]", fetching: asyncio.Task[None]) -> _Page:
-    """The next page; raises what fetching it raised."""
-    getting = asyncio.create_task(pages.get())
-    await asyncio.wait((getting, fetching), return_when=asyncio.FIRST_COMPLETED)
-    if not getting.done() and pages.empty():
-        getting.cancel()
-        fetching.result()
-    return await getting
-
-
 class PullProcess:
     """The first pull: every kind in its order, page after page, the next ones fetched while one is stored.
 
-    The position is committed with its page: whoever goes on after a crash reads no page twice, but the last one. What
+    The position is committed with its page: whoever goes on after a crash reads again only what was not stored. What
     changes while we read is told by change data capture, which begins before the first page.
     """
 
@@ -134,26 +125,39 @@ class PullProcess:
         return held.done
 
     async def _pull(self, realm_id: str, left: Sequence[tuple[str, int]], held: Held) -> None:
-        pages = asyncio.Queue[_Page](PAGES_AHEAD)
+        pages = asyncio.Queue[Page | Exception](PAGES_AHEAD)
         fetching = asyncio.create_task(self._fetch(realm_id, left, pages))
         try:
             for name, _ in left:
                 held.name, is_last = name, False
                 while not is_last:
-                    page = await _next(pages, fetching)
-                    await self._store(realm_id, name, page)
+                    page = await pages.get()
+                    if isinstance(page, Exception):
+                        raise page
+                    if not await self.store(realm_id, name, page):
+                        return
                     held.done, is_last = held.done + 1, page.is_last
+            # In a transaction of its own: whoever lets everything be read again holds the mark of changes first.
+            async with self._begin() as tx:
+                await (await tx.aget(ConnectionService)).record_sync(realm_id)
+                await (await tx.aget(MarkService)).due(realm_id, CDC)
         finally:
             fetching.cancel()
             await asyncio.gather(fetching, return_exceptions=True)
 
-    async def _fetch(self, realm_id: str, left: Sequence[tuple[str, int]], pages: "asyncio.Queue[_Page]") -> None:
-        for name, position in left:
-            async with aclosing(self._pages(realm_id, entity_of(name), position)) as found:
-                async for page in found:
-                    await pages.put(page)
+    async def _fetch(
+        self, realm_id: str, left: Sequence[tuple[str, int]], pages: "asyncio.Queue[Page | Exception]"
+    ) -> None:
+        """Ends with what reading raised, which is raised where its page is waited for."""
+        try:
+            for name, position in left:
+                async with aclosing(self._pages(realm_id, entity_of(name), position)) as found:
+                    async for page in found:
+                        await pages.put(page)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is raised by the reader of the queue
+            await pages.put(error)
 
-    async def _pages(self, realm_id: str, entity: str, position: int) -> AsyncGenerator[_Page]:
+    async def _pages(self, realm_id: str, entity: str, position: int) -> AsyncGenerator[Page]:
         """All pages of a kind, in their order. Where one was full, the next ones are asked for at the same time: at the
         end of a kind, a call or two find nothing.
         """
@@ -166,8 +170,8 @@ class PullProcess:
                 rows = await asked[0]
                 asked.popleft()
                 is_last, at_once = len(rows) < PAGE, AT_ONCE
-                position += len(rows) if is_last else PAGE - OVERLAP
-                yield _Page(rows, position, is_last=is_last)
+                start, position = position, position + (len(rows) if is_last else PAGE - OVERLAP)
+                yield Page(rows, start, position, is_last=is_last)
                 if is_last:
                     return
         finally:
@@ -175,12 +179,16 @@ class PullProcess:
                 task.cancel()
             await asyncio.gather(*asked, return_exceptions=True)
 
-    async def _store(self, realm_id: str, name: str, page: _Page) -> None:
+    async def store(self, realm_id: str, name: str, page: Page) -> bool:
+        """Whether the kind goes on from here: not where somebody lets all of it be read again meanwhile."""
         async with self._begin() as tx:
             uow, marks = await tx.aget(UnitOfWork), await tx.aget(MarkService)
             mirror, announcer = await tx.aget(MirrorService), await tx.aget(Announcer)
             announcer.keep_history()
             mark = await marks.keep(realm_id, name)
+            if mark.position != page.start:
+                await marks.give_back(realm_id, name, due_at=uow.now)
+                return False
             await mirror.store(realm_id, entity_of(name), page.rows)
             await mirror.note_tax(realm_id, page.rows)
             await announcer.store_history()
@@ -189,12 +197,15 @@ class PullProcess:
             if page.is_last:
                 mark.done_at = uow.now
                 await marks.give_back(realm_id, name, due_at=None)
-                if left := await marks.left_to_pull(realm_id):
+                left = await marks.left_to_pull(realm_id)
+                if left and is_after(left[0].name, name):
                     # Ours as well, so that nobody else begins it meanwhile.
                     await marks.keep(realm_id, left[0].name)
+                elif left:
+                    return False
                 else:
-                    await (await tx.aget(ConnectionService)).record_sync(realm_id)
-                    await marks.due(realm_id, CDC)
+                    await marks.finish_history(realm_id)
+        return True
 
 
 class ChangeProcess:

@@ -11,8 +11,8 @@ from shared.failpoints import failpoint
 from sqlalchemy import delete, select
 
 from billing.models import Customer, Estimate, Invoice, Payment, UntoldFact, among
-from billing.services.announcing import Announcer
-from billing.services.marks import is_pulling
+from billing.services.announcing import ANSWERS, Announcer
+from billing.services.marks import is_first_reading
 from billing.services.payments import PaymentMirror, money_of
 
 BATCH = 500
@@ -47,11 +47,14 @@ class TellingService:
         for event, row_id in facts:
             row = rows[row_id]
             customer = customers[row.customer_id]
+            if not _is_still_so(event, row):
+                continue
             if issubclass(event, billing.EstimateMoved):
                 self._announcer.say_estimate(event, row, customer)
             elif issubclass(event, billing.InvoiceMoved):
                 self._announcer.say_invoice(event, row, customer)
-            elif issubclass(event, billing.PaymentMoved):
+            else:
+                assert issubclass(event, billing.PaymentMoved)  # noqa: S101 - _EVENTS has no others
                 self._announcer.say_payment(event, row, customer, money_of(shares[row.id]))
         return len(facts)
 
@@ -59,14 +62,15 @@ class TellingService:
         """Told and forgotten in one transaction: a crash tells none of them, or leaves none."""
         chosen = (
             select(UntoldFact.id)
-            .where(~is_pulling(UntoldFact.realm_id))
+            .where(~is_first_reading(UntoldFact.realm_id))
             .order_by(UntoldFact.id)
             .limit(BATCH)
             .with_for_update(of=UntoldFact, skip_locked=True)
+            .cte("chosen")
         )
         taken = await self._uow.session.execute(
             delete(UntoldFact)
-            .where(UntoldFact.id.in_(chosen))
+            .where(UntoldFact.id.in_(select(chosen.c.id)))
             .returning(UntoldFact.id, UntoldFact.type, UntoldFact.row_id)
             .execution_options(synchronize_session=False)
         )
@@ -76,6 +80,17 @@ class TellingService:
     async def _customers(self, ids: Collection[UUID]) -> dict[UUID, Customer]:
         rows = await self._uow.session.scalars(select(Customer).where(among(Customer.id, ids)))
         return {row.id: row for row in rows}
+
+
+def _is_still_so(event: type[Event], row: Any) -> bool:
+    """What is not so any more was undone by an event of its own, which may have been told already."""
+    if event is billing.InvoicePaid:
+        return row.paid_at is not None
+    if event in ANSWERS.values():
+        return ANSWERS.get(row.status) is event
+    if event in (billing.PaymentReceived, billing.PaymentRefunded):
+        return not (row.is_voided or row.is_deleted)
+    return True
 
 
 class TellingProcess:

@@ -43,6 +43,7 @@ class TokenKeeper:
         self._margin = timedelta(seconds=settings.token_margin_seconds)
         # Those of one process queue here, so that they do not hold a connection each while they wait.
         self._queues: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._refreshing: set[asyncio.Task[str]] = set()
 
     async def token(self, realm_id: str, rejected: str | None = None) -> str:
         """A token that lives for a while. `rejected` is one that QuickBooks would not take.
@@ -55,6 +56,13 @@ class TokenKeeper:
             usable = self._usable(row, rejected)
         if usable is not None:
             return usable
+        # Whoever gives up waiting must not end a refresh that Intuit may have answered: the new pair would be lost.
+        refreshing = asyncio.create_task(self._queued(realm_id, rejected))
+        self._refreshing.add(refreshing)
+        refreshing.add_done_callback(self._refreshing.discard)
+        return await asyncio.shield(refreshing)
+
+    async def _queued(self, realm_id: str, rejected: str | None) -> str:
         async with self._queues[realm_id]:
             return await self._refreshed(realm_id, rejected)
 

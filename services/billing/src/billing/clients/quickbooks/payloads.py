@@ -101,7 +101,9 @@ def _customer(document: Document, head: dict[str, Any]) -> CustomerSeen:
         city=_text(address, "City"),
         region=_text(address, "CountrySubDivisionCode"),
         postal_code=_text(address, "PostalCode"),
-        address_rest={name: str(value) for name, value in address.items() if name not in _NOT_OF_THE_REST},
+        address_rest={
+            name: str(value) for name, value in address.items() if value is not None and name not in _NOT_OF_THE_REST
+        },
         is_active=bool(document.get("Active", True)),
         note=str(document.get("Notes") or ""),
     )
