@@ -26,9 +26,9 @@ from shared.events.billing import (
     PaymentMoved,
 )
 from shared.events.envelope import Event, Money
-from sqlalchemy import insert
+from sqlalchemy import text
 
-from billing.models import Customer, Estimate, Invoice, Payment, UntoldFact
+from billing.models import Customer, Estimate, Invoice, Payment
 from billing.states import EstimateStatus
 
 ANSWERS: dict[EstimateStatus, type[EstimateMoved]] = {
@@ -38,6 +38,11 @@ ANSWERS: dict[EstimateStatus, type[EstimateMoved]] = {
 }
 
 
+# One statement for thousands of facts.
+_PUT_UNTOLD = text(
+    "INSERT INTO untold_fact (realm_id, type, row_id)"
+    " SELECT * FROM unnest(CAST(:realms AS text[]), CAST(:types AS text[]), CAST(:rows AS uuid[]))"
+)
 Applied = Sequence[tuple[UUID, int]]
 """Invoice and cents."""
 
@@ -77,22 +82,24 @@ class Announcer:
     def __init__(self, uow: UnitOfWork) -> None:
         self._uow = uow
         self._keeps_history = False
-        self._untold: list[dict[str, Any]] = []
+        self._untold: list[tuple[str, str, UUID]] = []
 
     def keep_history(self) -> None:
         """From now on, what new rows mean is told later (TellingService): a first reading is years of events."""
         self._keeps_history = True
 
     async def store_history(self) -> None:
-        if self._untold:
-            await self._uow.session.execute(insert(UntoldFact), self._untold)
-            self._untold = []
+        """Write down what is to be told later."""
+        facts, self._untold = self._untold, []
+        if facts:
+            columns = [list(column) for column in zip(*facts, strict=True)]
+            await self._uow.session.execute(_PUT_UNTOLD, dict(zip(("realms", "types", "rows"), columns, strict=True)))
 
     def _is_kept(self, event: type[Event], row: Any, *, is_new: bool) -> bool:
         """Whether the event is told later; a change of a row that others may know is told at once."""
         if not (self._keeps_history and is_new):
             return False
-        self._untold.append({"realm_id": row.realm_id, "type": event.type, "row_id": row.id})
+        self._untold.append((row.realm_id, event.type, row.id))
         return True
 
     @staticmethod
