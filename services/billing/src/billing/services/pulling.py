@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 
 PAGE = 1000
 PAGES_AHEAD = 1
-"""Pages that are read and wait to be stored, beside the one that is being fetched."""
+"""Pages that are read and wait to be stored, beside those that are being fetched."""
 AT_ONCE = 2
 """Pages that are asked for at the same time: QuickBooks's answer takes longer than its limits make us wait."""
 OVERLAP = 20

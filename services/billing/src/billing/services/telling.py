@@ -14,6 +14,7 @@ from billing.models import Customer, Estimate, Invoice, Payment, UntoldFact, amo
 from billing.services.announcing import ANSWERS, Announcer
 from billing.services.marks import is_first_reading
 from billing.services.payments import PaymentMirror, money_of
+from billing.states import EstimateStatus
 
 BATCH = 500
 _EVENTS: dict[str, type[Event]] = {
@@ -47,7 +48,7 @@ class TellingService:
         for event, row_id in facts:
             row = rows[row_id]
             customer = customers[row.customer_id]
-            if not _is_still_so(event, row):
+            if not is_still_so(event, row):
                 continue
             if issubclass(event, billing.EstimateMoved):
                 self._announcer.say_estimate(event, row, customer)
@@ -82,12 +83,13 @@ class TellingService:
         return {row.id: row for row in rows}
 
 
-def _is_still_so(event: type[Event], row: Any) -> bool:
+def is_still_so(event: type[Event], row: Any) -> bool:
     """What is not so any more was undone by an event of its own, which may have been told already."""
     if event is billing.InvoicePaid:
         return row.paid_at is not None
     if event in ANSWERS.values():
-        return ANSWERS.get(row.status) is event
+        # One that was closed since had been answered; nobody tells of the closing.
+        return row.status is not EstimateStatus.OPEN and ANSWERS.get(row.status, event) is event
     if event in (billing.PaymentReceived, billing.PaymentRefunded):
         return not (row.is_voided or row.is_deleted)
     return True
