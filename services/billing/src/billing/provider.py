@@ -212,10 +212,6 @@ class AgedReceivables:
     by_age: tuple[int, int, int, int, int]
     """Not due yet, 1 to 30 days late, 31 to 60, 61 to 90, 91 and more."""
 
-    @property
-    def total_cents(self) -> int:
-        return sum(self.by_age)
-
 
 @dataclass(frozen=True)
 class Tokens:
@@ -252,8 +248,6 @@ class Books(Protocol):
         """From the position `start` (from 1) in the order of ids, inactive ones too; fewer than `size` at the end."""
 
     async def page_changed(self, entity: str, since: datetime, start: int, size: int) -> list[Seen]: ...
-
-    async def count(self, entity: str) -> int: ...
 
     async def changes(self, entities: Sequence[str], since: datetime) -> dict[str, list[Seen]]:
         """Everything that changed since then, tombstones too. A kind with as many as the provider gives at most may

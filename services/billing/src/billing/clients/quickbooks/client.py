@@ -93,11 +93,6 @@ class QuickBooksClient:
         changed = f"MetaData.LastUpdatedTime >= {_quoted(rfc3339(since))}"
         return await self._query(entity, [changed], order="MetaData.LastUpdatedTime", start=start, maximum=size)
 
-    async def count(self, entity: str) -> int:
-        where = " WHERE Active IN (true, false)" if entity in LISTS else ""
-        answer = await self._ask(f"SELECT count(*) FROM {entity}{where}")
-        return int(answer.get("totalCount", 0))
-
     async def changes(self, entities: Sequence[str], since: datetime) -> dict[str, list[Seen]]:
         asked = {"entities": ",".join(entities), "changedSince": rfc3339(since)}
         document = await self.send(Call("cdc", "GET", "cdc", asked))
