@@ -77,6 +77,7 @@ FLOATS_ALLOWED = {
         "settings.py: quickbooks_throttle_seconds: float = Field(60, gt=0)",
         "settings.py: quickbooks_timeout_seconds: float = Field(60, gt=0)",
         "settings.py: push_lease_seconds: float = Field(120, gt=0)",
+        "settings.py: reading_lease_seconds: float = Field(30, gt=0)",
         "settings.py: push_retry_seconds: float = Field(2, gt=0)",
     },
     "calls a second": {

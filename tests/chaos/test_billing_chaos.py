@@ -157,9 +157,6 @@ async def test_edits_and_merges_in_quickbooks_are_never_overwritten(system: Syst
 
 READ_AGAIN = "UPDATE sync_mark SET position = 1, done_at = NULL, due_at = now() WHERE name LIKE 'pull %' RETURNING name"
 
-LEASES_END = "UPDATE sync_mark SET leased_until = NULL RETURNING name"
-"""As five minutes later."""
-
 
 @pytest.mark.parametrize("at", ["pull.before_commit=kill@4", "telling.before_commit=kill"])
 async def test_a_first_reading_that_dies_goes_on_and_tells_everything_once(
@@ -175,7 +172,6 @@ async def test_a_first_reading_that_dies_goes_on_and_tells_everything_once(
         # As after a month away, when changes cannot be asked for any more.
         await system.rows("billing", READ_AGAIN)
         await system.wait_restarted(WORKER, pid)
-        await system.rows("billing", LEASES_END)
         with figures.timed("death to told"):
             await system.settle()
         added = [after - before for before, after in zip(known, await _mirrored(system), strict=True)]
@@ -186,6 +182,23 @@ async def test_a_first_reading_that_dies_goes_on_and_tells_everything_once(
             " AND envelope::jsonb->>'subject' = i.id::text) <> 1",
         )
         assert untold == []
+
+
+COMPARE = "UPDATE sync_mark SET due_at = now() WHERE name = 'differences' RETURNING name"
+
+
+async def test_a_comparison_that_dies_is_made_by_the_next_worker(system: System, figures: Figures) -> None:
+    """SIGKILL with the differences in hand: whoever comes next need not wait long for what the dead one held."""
+    compared = "SELECT count(*) FROM difference_run"
+    for _ in range(count(1, 10)):
+        before = await system.value("billing", compared)
+        figures.trial()
+        pid = await system.arm(WORKER, "differences.before_keep=kill")
+        await system.rows("billing", COMPARE)
+        await system.wait_restarted(WORKER, pid)
+        with figures.timed("death to compared"):
+            await system.settle()
+        assert await system.value("billing", compared) == before + 1
 
 
 async def _mirrored(system: System) -> list[int]:

@@ -27,6 +27,7 @@ from billing.services.forms import FormService
 from billing.services.intents import IntentService
 from billing.services.invoices import InvoiceService, OverdueProcess
 from billing.services.jobs import JobService
+from billing.services.leases import Leases
 from billing.services.marks import MarkService
 from billing.services.matching import MatchProcess, MatchService
 from billing.services.mirror import MirrorService
@@ -64,7 +65,7 @@ def build_registry(settings: Settings, consumes: tuple[Consumption, ...] = ()) -
 def _register_services(registry: Registry) -> None:
     """What lives in one transaction."""
     add = registry.provide
-    add(MarkService, lambda c: MarkService(c.get(UnitOfWork)))
+    add(MarkService, lambda c: MarkService(*c.get(UnitOfWork, Settings)))
     add(Announcer, lambda c: Announcer(c.get(UnitOfWork)))
     add(ConnectionService, lambda c: ConnectionService(*c.get(UnitOfWork, MarkService, Seal)))
     add(PaymentMirror, lambda c: PaymentMirror(*c.get(UnitOfWork, Announcer)))
@@ -115,14 +116,15 @@ def _register_processes(registry: Registry) -> None:
     add = registry.provide
     add(Connector, lambda c: Connector(*c.get(Begin, OAuthClient)))
     add(Reader, lambda c: Reader(*c.get(Begin, OpenedBooks)))
-    add(CompanyProcess, lambda c: CompanyProcess(*c.get(Begin, Reader)))
-    add(PullProcess, lambda c: PullProcess(*c.get(Begin, Reader)))
-    add(ChangeProcess, lambda c: ChangeProcess(*c.get(Begin, Reader, Settings)))
-    add(NoticeProcess, lambda c: NoticeProcess(*c.get(Begin, Reader)))
+    add(Leases, lambda c: Leases(*c.get(Begin, Settings)))
+    add(CompanyProcess, lambda c: CompanyProcess(*c.get(Begin, Reader, Leases)))
+    add(PullProcess, lambda c: PullProcess(*c.get(Begin, Reader, Leases)))
+    add(ChangeProcess, lambda c: ChangeProcess(*c.get(Begin, Reader, Leases, Settings)))
+    add(NoticeProcess, lambda c: NoticeProcess(*c.get(Begin, Reader, Leases)))
     add(PushProcess, lambda c: PushProcess(*c.get(Begin, OpenedBooks, Reader)))
     add(TellingProcess, lambda c: TellingProcess(c.get(Begin)))
     add(MatchProcess, lambda c: MatchProcess(c.get(Begin)))
-    add(DifferenceProcess, lambda c: DifferenceProcess(*c.get(Begin, Reader)))
+    add(DifferenceProcess, lambda c: DifferenceProcess(*c.get(Begin, Reader, Leases)))
     add(ExpiryProcess, lambda c: ExpiryProcess(c.get(Begin)))
     add(OverdueProcess, lambda c: OverdueProcess(c.get(Begin)))
     add(DocumentService, lambda c: DocumentService(*c.get(Begin, OpenedBooks)))

@@ -33,6 +33,8 @@ class Settings(ServiceSettings):
     token_margin_seconds: int = Field(600, ge=0)
     """A token of an hour is refreshed once it is fifty minutes old."""
     push_lease_seconds: float = Field(120, gt=0)
+    reading_lease_seconds: float = Field(30, gt=0)
+    """For how long a company stays with a worker that died while it read its books."""
     push_retry_seconds: float = Field(2, gt=0)
     cdc_overlap_seconds: int = Field(600, ge=0)
     estimate_valid_days: int = Field(30, ge=1, le=3650)

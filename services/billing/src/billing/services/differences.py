@@ -10,6 +10,7 @@ import structlog
 from prometheus_client import Gauge
 from shared.database import Begin, UnitOfWork
 from shared.errors import ProviderOutcomeUnknown, ProviderUnavailable
+from shared.failpoints import failpoint
 from shared.ids import uuid7
 from sqlalchemy import func, select
 
@@ -42,8 +43,9 @@ from billing.provider import (
     TermSeen,
 )
 from billing.queries import owed_by_customer
+from billing.services.leases import Leases
 from billing.services.marks import DIFFERENCES, MarkService
-from billing.services.pulling import PAGE, holding
+from billing.services.pulling import PAGE
 from billing.services.reading import Reader
 from billing.settlement import company_day
 from billing.states import PaymentKind, PushState
@@ -220,9 +222,10 @@ def _line(entity: str, qb_id: str | None, number: str | None, what: str, ours: s
 class DifferenceProcess:
     """Reads everything, page by page, compares, reads what differed again, and keeps what is to be said about it."""
 
-    def __init__(self, begin: Begin, reader: Reader) -> None:
+    def __init__(self, begin: Begin, reader: Reader, leases: Leases) -> None:
         self._begin = begin
         self._reader = reader
+        self._leases = leases
 
     async def run_once(self) -> int:
         async with self._begin() as tx:
@@ -232,8 +235,9 @@ class DifferenceProcess:
         if mark is None:
             return 0
         realm_id = mark.realm_id
-        async with holding(self._begin, realm_id, DIFFERENCES) as held:
+        async with self._leases.holding(realm_id, DIFFERENCES) as held:
             compared, lines = await self._compare(realm_id)
+            failpoint("differences.before_keep")
             async with self._begin() as tx:
                 service = await tx.aget(DifferenceService)
                 lines += await service.waiting(realm_id)
@@ -252,7 +256,6 @@ class DifferenceProcess:
             while True:
                 page = await books.page(entity, position, PAGE)
                 async with self._begin() as tx:
-                    await (await tx.aget(MarkService)).keep(realm_id, DIFFERENCES)
                     lines += await (await tx.aget(DifferenceService)).compare(realm_id, entity, page)
                 known |= {one.id for one in page}
                 position += len(page)

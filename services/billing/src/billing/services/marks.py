@@ -7,10 +7,11 @@ from typing import Any
 from shared.clock import wall_now
 from shared.database import UnitOfWork
 from shared.ids import uuid7
-from sqlalchemy import ColumnElement, exists, insert, or_, select, text
+from sqlalchemy import ColumnElement, exists, insert, or_, select, text, update
 
 from billing.models import Connection, Notice, SyncMark
 from billing.provider import ENTITIES
+from billing.settings import Settings
 from billing.states import ConnectionStatus
 
 SYNC_CHANNEL, NOTICE_CHANNEL = "sync", "notices"
@@ -19,8 +20,6 @@ HISTORY = "history"
 """Done once every kind was read to its end, and never undone: reading again is no first reading."""
 READABLE = (ConnectionStatus.CONNECTED, ConnectionStatus.SUSPENDED)
 """A company that is suspended can be read, not written."""
-LEASE = timedelta(minutes=5)
-"""Of whoever reads; a worker that died gives its mark back after this. Security time."""
 
 _ADD = text(
     "INSERT INTO sync_mark (realm_id, name, position, due_at, reached_at)"
@@ -56,10 +55,11 @@ def is_first_reading(realm_id: Any) -> ColumnElement[bool]:
 
 
 class MarkService:
-    """Lives in one transaction."""
+    """Lives in one transaction. Leases are security time."""
 
-    def __init__(self, uow: UnitOfWork) -> None:
+    def __init__(self, uow: UnitOfWork, settings: Settings) -> None:
         self._uow = uow
+        self._lease = timedelta(seconds=settings.reading_lease_seconds)
 
     async def begin(self, realm_id: str) -> None:
         """At a consent: what was never read is pulled, and what was is brought up to date at once."""
@@ -123,7 +123,7 @@ class MarkService:
         found = sorted(rows, key=lambda mark: names.index(mark.name))
         if not found:
             return None
-        found[0].leased_until = wall_now() + LEASE
+        found[0].leased_until = wall_now() + self._lease
         return found[0]
 
     async def take_pull(self) -> SyncMark | None:
@@ -152,7 +152,7 @@ class MarkService:
             .execution_options(populate_existing=True)
         )
         if free is not None:
-            free.leased_until = wall_now() + LEASE
+            free.leased_until = wall_now() + self._lease
         return free
 
     async def take_first(self, realms: Sequence[str], name: str) -> str | None:
@@ -172,7 +172,7 @@ class MarkService:
         )
         if mark is None:
             return None
-        mark.leased_until = wall_now() + LEASE
+        mark.leased_until = wall_now() + self._lease
         return mark.realm_id
 
     async def give_back(self, realm_id: str, name: str, *, due_at: datetime | None, error: str | None = None) -> None:
@@ -181,15 +181,23 @@ class MarkService:
             mark.leased_until, mark.due_at, mark.error = None, due_at, error
 
     async def pause(self, realm_id: str, name: str, pause: timedelta) -> None:
-        """Nobody takes it for a while. Security time."""
+        """Nobody takes it for a while."""
         mark = await self._uow.session.get(SyncMark, (realm_id, name), with_for_update=True)
         if mark is not None:
             mark.leased_until = wall_now() + pause
 
+    async def renew(self, realm_id: str, name: str) -> None:
+        """Of one that was given back meanwhile nothing is renewed."""
+        await self._uow.session.execute(
+            update(SyncMark)
+            .where(SyncMark.realm_id == realm_id, SyncMark.name == name, SyncMark.leased_until.is_not(None))
+            .values(leased_until=wall_now() + self._lease)
+        )
+
     async def keep(self, realm_id: str, name: str) -> SyncMark:
         """The mark, still leased to the caller for a while."""
         mark = await self._uow.session.get_one(SyncMark, (realm_id, name), with_for_update=True)
-        mark.leased_until = wall_now() + LEASE
+        mark.leased_until = wall_now() + self._lease
         return mark
 
     async def left_to_pull(self, realm_id: str) -> list[SyncMark]:

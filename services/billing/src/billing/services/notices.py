@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 from billing.models import DeliveryState, Notice, WebhookDelivery
 from billing.provider import ENTITIES, CompanySuspended, NotConnected
 from billing.services.connections import ConnectionService
+from billing.services.leases import Held, Leases
 from billing.services.marks import COMPANY, NOTICE_CHANNEL, NOTICES, MarkService
 from billing.services.mirror import MirrorService
 from billing.services.reading import Reader
@@ -98,9 +99,10 @@ class NoticeService:
 class NoticeProcess:
     """Reads what changed, a company at a time, one worker at a time for each."""
 
-    def __init__(self, begin: Begin, reader: Reader) -> None:
+    def __init__(self, begin: Begin, reader: Reader, leases: Leases) -> None:
         self._begin = begin
         self._reader = reader
+        self._leases = leases
 
     async def run_once(self) -> int:
         async with self._begin() as tx:
@@ -112,7 +114,8 @@ class NoticeProcess:
             notices = await service.pending(realm_id)
         pause = timedelta()
         try:
-            return await self._process(realm_id, notices)
+            async with self._leases.kept(Held(realm_id, NOTICES)):
+                return await self._process(realm_id, notices)
         except WAITS as error:
             # Nothing is wrong with the changes: they wait until QuickBooks can be read.
             pause = PAUSE

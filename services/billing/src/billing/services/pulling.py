@@ -2,19 +2,19 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
 from shared.database import Begin, UnitOfWork
-from shared.errors import AppError, ProviderError
 from shared.failpoints import failpoint
 
-from billing.provider import ENTITIES, CompanySuspended, NotConnected, QuickBooksRefused, Seen
+from billing.provider import ENTITIES, CompanySuspended, QuickBooksRefused, Seen
 from billing.services.announcing import Announcer
 from billing.services.connections import ConnectionService
+from billing.services.leases import Held, Leases
 from billing.services.marks import CDC, COMPANY, MarkService, entity_of, is_after
 from billing.services.mirror import MirrorService
 from billing.services.reading import Reader
@@ -36,54 +36,22 @@ CDC_REACH = timedelta(days=29)
 PULL_AGAIN_AFTER = timedelta(days=1)
 """Changes since this long ago that QuickBooks will not tell are no reason to read everything again."""
 COMPANY_EVERY = timedelta(days=1)
-RETRY = timedelta(seconds=30)
-RETRY_REFUSED = timedelta(minutes=10)
-"""After a refusal, which will hardly be another one half a minute later."""
-
-
-@dataclass
-class Held:
-    """What was done while a mark was held; its name."""
-
-    name: str
-    done: int = 0
-
-
-@asynccontextmanager
-async def holding(begin: Begin, realm_id: str, name: str) -> AsyncIterator[Held]:
-    """Work on a mark: it is given back where that fails, with what failed, and taken again a little later.
-
-    What QuickBooks cannot do now ends here; anything else goes on to the job loop, which logs it.
-    """
-    held = Held(name)
-    try:
-        yield held
-    except Exception as error:
-        words = error.message if isinstance(error, AppError) else repr(error)[:500]
-        is_refused = isinstance(error, QuickBooksRefused) and not isinstance(error, CompanySuspended)
-        pause = RETRY_REFUSED if is_refused else RETRY
-        log.info("sync.put_off", realm_id=realm_id, mark=held.name, error=words)
-        async with begin() as tx:
-            uow, marks = await tx.aget(UnitOfWork), await tx.aget(MarkService)
-            await marks.give_back(realm_id, held.name, due_at=uow.now + pause, error=words)
-            await (await tx.aget(ConnectionService)).record_error(realm_id, words)
-        if not isinstance(error, ProviderError | NotConnected):
-            raise
 
 
 class CompanyProcess:
     """What the company says of itself: its name, zone, currency, closed period."""
 
-    def __init__(self, begin: Begin, reader: Reader) -> None:
+    def __init__(self, begin: Begin, reader: Reader, leases: Leases) -> None:
         self._begin = begin
         self._reader = reader
+        self._leases = leases
 
     async def run_once(self) -> int:
         async with self._begin() as tx:
             mark = await (await tx.aget(MarkService)).take(COMPANY)
         if mark is None:
             return 0
-        async with holding(self._begin, mark.realm_id, COMPANY) as held:
+        async with self._leases.holding(mark.realm_id, COMPANY) as held:
             company = await self._reader.books(mark.realm_id).company()
             async with self._begin() as tx:
                 uow = await tx.aget(UnitOfWork)
@@ -109,9 +77,10 @@ class PullProcess:
     changes while we read is told by change data capture, which begins before the first page.
     """
 
-    def __init__(self, begin: Begin, reader: Reader) -> None:
+    def __init__(self, begin: Begin, reader: Reader, leases: Leases) -> None:
         self._begin = begin
         self._reader = reader
+        self._leases = leases
 
     async def run_once(self) -> int:
         async with self._begin() as tx:
@@ -120,7 +89,7 @@ class PullProcess:
             left = [(one.name, one.position) for one in await marks.left_to_pull(mark.realm_id)] if mark else []
         if mark is None:
             return 0
-        async with holding(self._begin, mark.realm_id, mark.name) as held:
+        async with self._leases.holding(mark.realm_id, mark.name) as held:
             await self._pull(mark.realm_id, left, held)
         return held.done
 
@@ -215,9 +184,10 @@ class ChangeProcess:
     too old, so that any will do.
     """
 
-    def __init__(self, begin: Begin, reader: Reader, settings: Settings) -> None:
+    def __init__(self, begin: Begin, reader: Reader, leases: Leases, settings: Settings) -> None:
         self._begin = begin
         self._reader = reader
+        self._leases = leases
         self._overlap = timedelta(seconds=settings.cdc_overlap_seconds)
 
     async def run_once(self) -> int:
@@ -227,7 +197,7 @@ class ChangeProcess:
             if mark is None:
                 return 0
             asked_at, realm_id, since = uow.now, mark.realm_id, mark.reached_at
-        async with holding(self._begin, realm_id, CDC) as held:
+        async with self._leases.holding(realm_id, CDC) as held:
             is_told = since is not None and await self._is_told(realm_id, asked_at, since)
             async with self._begin() as tx:
                 marks = await tx.aget(MarkService)
