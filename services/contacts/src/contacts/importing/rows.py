@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from shared.rules.fast_phones import fast_phone
 from shared.rules.phones import InvalidPhone
 
 from contacts.importing import cells as read
@@ -11,7 +12,6 @@ from contacts.importing.addresses import address_key
 from contacts.importing.cells import BadCell
 from contacts.importing.columns import CUSTOM_PREFIX, PHONE_TARGETS, Mapping, Target
 from contacts.importing.names import is_organisation, split_name
-from contacts.importing.phones import fast_phone
 
 MAX_TEXT = 300
 MAX_LENGTHS = {"notes": 10_000, "state": 50, "zip": 20, "mail_state": 50, "mail_zip": 20, "apn": 100}

@@ -7,8 +7,8 @@ from typing import Any
 
 import structlog
 from shared.errors import Invalid, ProviderOutcomeUnknown
+from shared.rules.fast_phones import fast_phone
 from shared.rules.money import to_cents
-from shared.rules.phones import parse_phone
 
 from billing.lines import Line, LineKind
 from billing.provider import (
@@ -119,7 +119,7 @@ def _first_phone(document: Document) -> str | None:
 
 def _phone(number: str) -> str | None:
     try:
-        return parse_phone(number)
+        return fast_phone(number)
     except Invalid:
         return None
 

@@ -1,4 +1,4 @@
-"""Phones of bulk files: the shared rule, asked once per exchange instead of once per number."""
+"""Phones by the thousand: the rule of phones.py, asked once per exchange instead of once per number."""
 
 import re
 from functools import lru_cache

@@ -1,9 +1,9 @@
 """The fast way to read phones agrees with the rule of the house."""
 
 import pytest
-from contacts.importing.phones import fast_phone
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shared.rules.fast_phones import fast_phone
 from shared.rules.phones import InvalidPhone, parse_phone
 
 
