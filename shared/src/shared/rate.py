@@ -5,6 +5,7 @@ A service that uses it has the table `provider_rate (key TEXT PRIMARY KEY, next_
 
 import asyncio
 import time
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import TextClause, text
@@ -27,7 +28,11 @@ _RESERVE = text(
     " greatest(r.next_at, clock_timestamp() + make_interval(secs => CAST(:lead AS float8)))"
     " + make_interval(secs => CAST(:width AS float8))"
     " WHERE r.next_at <= clock_timestamp() + make_interval(secs => CAST(:near AS float8))"
-    " RETURNING extract(epoch FROM r.next_at - clock_timestamp()) - CAST(:width AS float8)"
+    " RETURNING extract(epoch FROM r.next_at - clock_timestamp()) - CAST(:width AS float8), r.next_at"
+)
+_GIVE_BACK = text(
+    "UPDATE provider_rate SET next_at = next_at - make_interval(secs => CAST(:width AS float8))"
+    " WHERE key = :key AND next_at = :reserved_to RETURNING 1"
 )
 _TAKE_IF_FREE = text(
     "INSERT INTO provider_rate AS r (key, next_at)"
@@ -63,11 +68,16 @@ class RateLimiter:
         if not self._rate:
             return [0.0] * count
         interval = 1 / self._rate
-        ahead, asked_at = await self._execute(_RESERVE, lead=LEAD_SECONDS, near=NEAR_SECONDS, width=count * interval)
-        if ahead is None:
+        found = await self._reserved(count * interval, lead=LEAD_SECONDS)
+        if found is None:
             return []
-        first = asked_at + float(ahead)
+        first, _ = found
         return [first + i * interval for i in range(count)]
+
+    async def _reserved(self, width: float, *, lead: float) -> tuple[float, datetime] | None:
+        """From when that many seconds are ours, and to when in the database's time; None while that is not near."""
+        row, asked_at = await self._execute(_RESERVE, lead=lead, near=NEAR_SECONDS, width=width)
+        return (asked_at + float(row[0]), row[1]) if row else None
 
     async def wait(self, slot: float) -> bool:
         """Sleep until the slot; False where it was missed, and with it the right to call."""
@@ -92,25 +102,38 @@ class RateLimiter:
         return bool(slots) and await self.wait(slots[0])
 
     async def turn(self) -> None:
-        """Wait for the next slot that nobody has, however long that takes: evenly spaced, first come, first served."""
+        """Wait for the next slot that nobody has, however long that takes: evenly spaced, first come, first served.
+
+        Whoever is cancelled meanwhile leaves the slot to others.
+        """
         if not self._rate:
             return
         while True:
-            ahead, asked_at = await self._execute(_RESERVE, lead=0.0, near=NEAR_SECONDS, width=1 / self._rate)
-            if ahead is None:
+            found = await self._reserved(1 / self._rate, lead=0.0)
+            if found is None:
                 await asyncio.sleep(NEAR_SECONDS / 4)
-            elif await self.wait(asked_at + float(ahead)):
-                return
+                continue
+            slot, reserved_to = found
+            try:
+                if await self.wait(slot):
+                    return
+            except asyncio.CancelledError:
+                await asyncio.shield(self._give_back(reserved_to))
+                raise
+
+    async def _give_back(self, reserved_to: datetime) -> None:
+        """Only the last one that was reserved: others keep what they have."""
+        await self._execute(_GIVE_BACK, width=1 / self._rate, reserved_to=reserved_to)
 
     async def back_off(self, seconds: float) -> None:
         """The provider counts too many: nobody calls for a while."""
         if self._rate:
             await self._execute(_BACK_OFF, seconds=seconds)
 
-    async def _execute(self, statement: TextClause, **values: float) -> tuple[Any, float]:
-        """The statement's value, and the monotonic instant at which it came: commits take a varying while."""
+    async def _execute(self, statement: TextClause, **values: float | datetime) -> tuple[Any, float]:
+        """The statement's row, and the monotonic instant at which it came: commits take a varying while."""
         async with self._begin() as tx:
             session = await tx.aget(AsyncSession)
             result = await session.execute(statement, {"key": self._key, **values})
             at = time.monotonic()
-            return result.scalar_one_or_none(), at
+            return result.one_or_none(), at

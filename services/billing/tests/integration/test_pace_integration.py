@@ -2,8 +2,12 @@
 
 import asyncio
 import time
+from datetime import datetime
 
+import pytest
+from billing.models import ProviderRate
 from shared.rate import RateLimiter
+from shared.testing import until
 
 from .office import REALM, Office
 
@@ -42,3 +46,43 @@ async def test_whoever_is_told_to_wait_makes_all_wait(office: Office) -> None:
     began = time.monotonic()
     await other.turn()
     assert time.monotonic() - began >= 0.25
+
+
+async def next_at(office: Office) -> datetime:
+    return (await office.one(ProviderRate, ProviderRate.key == REALM)).next_at
+
+
+async def waiting(office: Office, limiter: RateLimiter) -> asyncio.Task[None]:
+    """A turn that lies ahead."""
+    before = await next_at(office)
+    turn = asyncio.create_task(limiter.turn())
+
+    async def is_reserved() -> bool:
+        return await next_at(office) > before
+
+    await until(is_reserved)
+    return turn
+
+
+async def given_up(turn: asyncio.Task[None]) -> None:
+    turn.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await turn
+
+
+async def test_whoever_gives_up_a_turn_leaves_it_to_the_next(office: Office) -> None:
+    limiter = RateLimiter(office.begin, REALM, 0.5)
+    await limiter.turn()
+    free = await next_at(office)
+    await given_up(await waiting(office, limiter))
+    assert await next_at(office) == free
+
+
+async def test_a_turn_that_is_given_up_moves_nothing_that_comes_later(office: Office) -> None:
+    limiter = RateLimiter(office.begin, REALM, 0.5)
+    await limiter.turn()
+    turn = await waiting(office, limiter)
+    await limiter.back_off(30)
+    free = await next_at(office)
+    await given_up(turn)
+    assert await next_at(office) == free
