@@ -1,27 +1,40 @@
 """Rows that are written many at a time are the rows that were meant."""
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
-from billing.models import Customer, Invoice, Term, among, insert_all
+from billing.models import Customer, Invoice, Term, among, insert_all, unwatched
 from billing.states import InvoicePart, Source
 from shared.database import UnitOfWork
 from sqlalchemy import select
+from sqlalchemy.orm.exc import UnmappedInstanceError
 
 from .office import REALM, Office
 
 AT = datetime(2031, 1, 2, 12, tzinfo=UTC)
 
 
-def customer(name: str, **more: object) -> Customer:
-    return Customer(id=uuid4(), realm_id=REALM, display_name=name, source=Source.QUICKBOOKS, created_at=AT, **more)
+Make = Callable[..., Any]
 
 
-async def test_what_a_row_leaves_out_has_its_default(office: Office) -> None:
-    ana, ben = customer("Ána 🧱", email="a@b.example", is_active=False, name_keys=["ana"]), customer("Ben\t\\N\n")
-    invoice = Invoice(
-        id=uuid4(), realm_id=REALM, customer_id=ana.id, written_on=date(2031, 1, 2), source=Source.QUICKBOOKS,
+def watched(model: type[Any], **values: Any) -> Any:
+    return model(**values)
+
+
+def customer(name: str, make: Make = watched, **more: Any) -> Customer:
+    own = {"id": uuid4(), "realm_id": REALM, "source": Source.QUICKBOOKS, "created_at": AT}
+    return cast(Customer, make(Customer, display_name=name, **own, **more))
+
+
+@pytest.mark.parametrize("make", [watched, unwatched])
+async def test_what_a_row_leaves_out_has_its_default(office: Office, make: Make) -> None:
+    ana = customer("Ána 🧱", make, email="a@b.example", is_active=False, name_keys=["ana"])
+    ben = customer("Ben\t\\N\n", make)
+    invoice = make(
+        Invoice, id=uuid4(), realm_id=REALM, customer_id=ana.id, written_on=date(2031, 1, 2), source=Source.QUICKBOOKS,
         created_at=AT, lines=[{"description": 'Crack "A"', "amount": "1.10"}], total_cents=2**40,
     )  # fmt: skip
     async with office.begin() as tx:
@@ -39,6 +52,19 @@ async def test_what_a_row_leaves_out_has_its_default(office: Office) -> None:
     kept = await office.one(Invoice)
     assert (kept.lines, kept.shares, kept.part) == (invoice.lines, [], InvoicePart.FULL)
     assert (kept.total_cents, kept.balance_cents, kept.currency, kept.due_on) == (2**40, 0, "USD", None)
+
+
+def test_a_row_that_is_only_begun_reads_and_counts_like_any_other() -> None:
+    ana = customer("Ana", unwatched)
+    assert (ana.email, ana.version) == (None, None)
+    assert (ana.touch(), ana.touch(), ana.version) == (1, 2, 2)
+    assert customer("Ben", unwatched).version is None
+
+
+async def test_a_row_that_is_only_begun_is_no_session_s(office: Office) -> None:
+    async with office.begin() as tx:
+        with pytest.raises(UnmappedInstanceError):
+            (await tx.aget(UnitOfWork)).session.add(customer("Ana", unwatched))
 
 
 async def test_rows_of_several_tables_are_refused(office: Office) -> None:

@@ -4,7 +4,7 @@ from billing.models.books import Application, CreditMemo, Customer, Estimate, Fo
 from billing.models.connection import Connection, ContactAlias, OAuthState, OAuthToken, ProviderRate
 from billing.models.people import CandidateStatus, ContactCopy, ErasedContact, MatchCandidate, PropertyCopy
 from billing.models.sync import DeliveryState, DifferenceRun, Notice, SyncMark, UntoldFact, WebhookDelivery
-from billing.models.tables import Base, among, insert_all
+from billing.models.tables import Base, among, insert_all, unwatched
 from billing.models.work import CalendarFeed, Job, Visit
 from billing.models.writes import NumberSeries, Push
 
@@ -42,4 +42,5 @@ __all__ = [
     "WebhookDelivery",
     "among",
     "insert_all",
+    "unwatched",
 ]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from shared.database import UnitOfWork
@@ -45,6 +45,16 @@ _PUT_UNTOLD = text(
 )
 Applied = Sequence[tuple[UUID, int]]
 """Invoice and cents."""
+
+
+class Party(Protocol):
+    """The customer of a form or of a payment: what others are told of them."""
+
+    @property
+    def id(self) -> UUID: ...
+
+    @property
+    def contact_id(self) -> UUID | None: ...
 
 
 @dataclass(frozen=True)
@@ -122,7 +132,7 @@ class Announcer:
             number=row.number,
         )
 
-    def estimate_moved(self, row: Estimate, before: EstimateStanding, customer: Customer) -> None:
+    def estimate_moved(self, row: Estimate, before: EstimateStanding, customer: Party) -> None:
         after = self.standing_of_estimate(row)
         if after == before:
             return
@@ -137,7 +147,7 @@ class Announcer:
                 self.say_estimate(event, row, customer)
         self._uow.hint("estimates", row.id, row.version)
 
-    def say_estimate(self, event: type[EstimateMoved], row: Estimate, customer: Customer) -> None:
+    def say_estimate(self, event: type[EstimateMoved], row: Estimate, customer: Party) -> None:
         self._uow.publish(
             event(
                 estimate_id=row.id,
@@ -151,7 +161,7 @@ class Announcer:
             )
         )
 
-    def invoice_moved(self, row: Invoice, before: InvoiceStanding, customer: Customer) -> None:
+    def invoice_moved(self, row: Invoice, before: InvoiceStanding, customer: Party) -> None:
         after = self.standing_of_invoice(row)
         if after == before:
             return
@@ -161,7 +171,7 @@ class Announcer:
                 self.say_invoice(event, row, customer)
         self._uow.hint("invoices", row.id, row.version)
 
-    def say_invoice(self, event: type[InvoiceMoved], row: Invoice, customer: Customer) -> None:
+    def say_invoice(self, event: type[InvoiceMoved], row: Invoice, customer: Party) -> None:
         self._uow.publish(
             event(
                 invoice_id=row.id,
@@ -180,19 +190,19 @@ class Announcer:
             )
         )
 
-    def invoice_overdue(self, row: Invoice, customer: Customer) -> None:
+    def invoice_overdue(self, row: Invoice, customer: Party) -> None:
         row.overdue_at = self._uow.now
         row.touch()
         self.say_invoice(InvoiceOverdue, row, customer)
 
     def payment_moved(
-        self, event: type[PaymentMoved], row: Payment, customer: Customer, applied: Applied, *, is_new: bool
+        self, event: type[PaymentMoved], row: Payment, customer: Party, applied: Applied, *, is_new: bool
     ) -> None:
         if not self._is_kept(event, row, is_new=is_new):
             self.say_payment(event, row, customer, applied)
         self._uow.hint("payments", row.id, row.version)
 
-    def say_payment(self, event: type[PaymentMoved], row: Payment, customer: Customer, applied: Applied) -> None:
+    def say_payment(self, event: type[PaymentMoved], row: Payment, customer: Party, applied: Applied) -> None:
         self._uow.publish(
             event(
                 payment_id=row.id,

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from shared.database import UnitOfWork
@@ -25,6 +25,7 @@ from billing.models import (
     Term,
     among,
     insert_all,
+    unwatched,
 )
 from billing.models.books import Form
 from billing.provider import (
@@ -41,7 +42,7 @@ from billing.provider import (
     Seen,
     TermSeen,
 )
-from billing.services.announcing import NO_INVOICE, Announcer
+from billing.services.announcing import NO_INVOICE, Announcer, Party
 from billing.services.payments import PaymentMirror
 from billing.settlement import company_day
 from billing.states import EstimateStatus, PaymentKind, PushKind, PushState, Source
@@ -94,6 +95,13 @@ def is_newer(seen: Seen, sync_token: int, updated_at: str) -> bool:
     without its SyncToken. Nothing replaces what was deleted: nobody brings that back, but a reader may be late.
     """
     return seen.is_deleted or (seen.sync_token, seen.updated_at) >= (sync_token, updated_at)
+
+
+class Named(NamedTuple):
+    """A customer that a form or a payment names: hundreds of a page, of whom nothing else is read."""
+
+    id: UUID
+    contact_id: UUID | None
 
 
 class MirrorService:
@@ -226,7 +234,8 @@ class MirrorService:
             self._fill_customer(row, one)
 
     def _begin_customer(self, realm_id: str) -> Customer:
-        row = Customer(
+        row = unwatched(
+            Customer,
             id=uuid7(),
             realm_id=realm_id,
             sync_token=-1,
@@ -275,15 +284,17 @@ class MirrorService:
 
     # --- Forms
 
-    async def _customers(self, realm_id: str, seen: Iterable[Seen]) -> dict[str, Customer]:
+    async def _customers(self, realm_id: str, seen: Iterable[Seen]) -> dict[str, Party]:
         """The customers that these name; one that QuickBooks does not give stands as a stub."""
         ids = {one.customer for one in seen if isinstance(one, FormSeen | PaymentSeen | RefundSeen)}
-        rows = await self._uow.session.scalars(
-            select(Customer).where(Customer.realm_id == realm_id, among(Customer.qb_id, ids))
+        rows = await self._uow.session.execute(
+            select(Customer.qb_id, Customer.id, Customer.contact_id).where(
+                Customer.realm_id == realm_id, among(Customer.qb_id, ids)
+            )
         )
-        found = {str(row.qb_id): row for row in rows}
+        found: dict[str, Party] = {str(qb_id): Named(row_id, contact_id) for qb_id, row_id, contact_id in rows}
         for qb_id in sorted(ids - set(found)):
-            stub = found[qb_id] = self._begin_customer(realm_id)
+            found[qb_id] = stub = self._begin_customer(realm_id)
             name = "No customer" if qb_id == NOBODY else f"Customer {qb_id}"
             stub.qb_id, stub.display_name, stub.is_active, stub.version = qb_id, name, False, 1
         await self._insert_new()
@@ -298,7 +309,7 @@ class MirrorService:
         row.source, row.created_at, row.version, row.is_deleted = Source.QUICKBOOKS, self._uow.now, 0, False
         self._new.append(row)
 
-    def _fill_form(self, row: Form, seen: FormSeen, customer: Customer) -> None:
+    def _fill_form(self, row: Form, seen: FormSeen, customer: Party) -> None:
         row.number, row.customer_id, row.currency = seen.number, customer.id, seen.currency
         row.written_on = seen.written_on or self._uow.now.date()
         row.lines = store_lines(seen.lines)
@@ -320,7 +331,7 @@ class MirrorService:
                     row.touch()
                 continue
             if row is None:
-                row = Estimate(status=EstimateStatus.OPEN, status_at=self._uow.now)
+                row = unwatched(Estimate, status=EstimateStatus.OPEN, status_at=self._uow.now)
                 self._begin_form(row, realm_id)
             elif row.is_deleted or not is_newer(one, row.sync_token, row.qb_updated_at):
                 continue
@@ -371,7 +382,7 @@ class MirrorService:
                 continue
             is_first = row is None
             if row is None:
-                row, before = Invoice(is_voided=False), NO_INVOICE
+                row, before = unwatched(Invoice, is_voided=False), NO_INVOICE
                 self._begin_form(row, realm_id)
             elif row.is_deleted or not is_newer(one, row.sync_token, row.qb_updated_at):
                 continue
@@ -410,7 +421,7 @@ class MirrorService:
                     row.touch()
                 continue
             if row is None:
-                row = CreditMemo()
+                row = unwatched(CreditMemo)
                 self._begin_form(row, realm_id)
             elif row.is_deleted or not is_newer(one, row.sync_token, row.qb_updated_at):
                 continue

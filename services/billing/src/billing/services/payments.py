@@ -10,9 +10,9 @@ from shared.ids import uuid7
 from sqlalchemy import delete, select, text
 
 from billing.allocation import money_shares
-from billing.models import Application, CreditMemo, Customer, Invoice, Payment, among, insert_all
+from billing.models import Application, CreditMemo, Customer, Invoice, Payment, among, insert_all, unwatched
 from billing.provider import PaymentSeen, RefundSeen, Seen, Share
-from billing.services.announcing import Announcer
+from billing.services.announcing import Announcer, Party
 from billing.states import PaymentKind
 
 _PAID_ON = text(
@@ -36,7 +36,7 @@ class PaymentMirror:
         self._announcer = announcer
 
     async def store(
-        self, realm_id: str, kind: PaymentKind, seen: Sequence[Seen], customers: Mapping[str, Customer]
+        self, realm_id: str, kind: PaymentKind, seen: Sequence[Seen], customers: Mapping[str, Party]
     ) -> set[str]:
         """Take over what is not older. Returns the ids, in QuickBooks, of invoices that lost or got a share."""
         rows = await self._lock(realm_id, kind, [one.id for one in seen])
@@ -76,7 +76,8 @@ class PaymentMirror:
             await self._uow.session.execute(_PAID_ON, {"ids": list(invoice_ids)})
 
     def _begin(self, realm_id: str, kind: PaymentKind) -> Payment:
-        return Payment(
+        return unwatched(
+            Payment,
             id=uuid7(),
             realm_id=realm_id,
             kind=kind,
@@ -90,13 +91,13 @@ class PaymentMirror:
             is_deleted=False,
         )
 
-    async def _customer(self, seen: Seen, row: Payment, customers: Mapping[str, Customer]) -> Customer:
+    async def _customer(self, seen: Seen, row: Payment, customers: Mapping[str, Party]) -> Party:
         if isinstance(seen, PaymentSeen | RefundSeen):
             return customers[seen.customer]
         return await self._uow.session.get_one(Customer, row.customer_id)
 
     def _apply(
-        self, row: Payment, seen: Seen, customer: Customer, former: Sequence[Application], shares: Sequence[Application]
+        self, row: Payment, seen: Seen, customer: Party, former: Sequence[Application], shares: Sequence[Application]
     ) -> None:
         before = _standing(row, former)
         was_money, is_new = row.amount_cents, row.qb_id is None
@@ -183,7 +184,7 @@ def _application(share: Share, invoices: Mapping[str, UUID], memos: Mapping[str,
     memo_id = memos.get(share.id) if share.kind == "CreditMemo" else None
     if invoice_id is None and memo_id is None:
         return None
-    return Application(invoice_id=invoice_id, credit_memo_id=memo_id, amount_cents=share.amount_cents)
+    return unwatched(Application, invoice_id=invoice_id, credit_memo_id=memo_id, amount_cents=share.amount_cents)
 
 
 def money_of(shares: Sequence[Application]) -> list[tuple[UUID, int]]:

@@ -23,7 +23,7 @@ from billing.settings import Settings
 log = structlog.get_logger(__name__)
 
 PAGE = 1000
-PAGES_AHEAD = 1
+PAGES_AHEAD = 2
 """Pages that are read and wait to be stored, beside those that are being fetched."""
 AT_ONCE = 2
 """Pages that are asked for at the same time: QuickBooks's answer takes longer than its limits make us wait."""
