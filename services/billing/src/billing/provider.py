@@ -204,16 +204,6 @@ class CompanySeen:
 
 
 @dataclass(frozen=True)
-class AgedReceivables:
-    """What customers owe on a day by QuickBooks's own reckoning, in cents. Its report may lag behind its books."""
-
-    by_customer: dict[str, int]
-    """By the customer's id: each for itself, a parent without its jobs."""
-    by_age: tuple[int, int, int, int, int]
-    """Not due yet, 1 to 30 days late, 31 to 60, 61 to 90, 91 and more."""
-
-
-@dataclass(frozen=True)
 class Tokens:
     access: str = field(repr=False)
     refresh: str = field(repr=False)
@@ -258,8 +248,10 @@ class Books(Protocol):
 
     async def by_name(self, display_name: str) -> list[CustomerSeen]: ...
 
-    async def aged_receivables(self, on: date) -> AgedReceivables:
-        """Metered. Ages are counted from the due dates to that day."""
+    async def owed(self, on: date) -> dict[str, int]:
+        """Cents by the customer's id, by QuickBooks's own reckoning: a parent without its jobs. It may lag behind its
+        books. Metered.
+        """
 
     async def write(self, entity: str, body: str, *, request_id: str, operation: str | None = None) -> Seen: ...
 

@@ -277,7 +277,7 @@ class DifferenceProcess:
             connection = await uow.session.get_one(Connection, realm_id)
             today, home = company_day(uow.now, connection.zone), connection.currency
         try:
-            report = await self._reader.books(realm_id).aged_receivables(today)
+            report = await self._reader.books(realm_id).owed(today)
         except (QuickBooksRefused, ProviderOutcomeUnknown, ProviderUnavailable) as error:
             return [_line(REPORT, None, None, "cannot be read", None, None) | {"explanation": error.message}]
         async with self._begin() as tx:
@@ -285,7 +285,7 @@ class DifferenceProcess:
             ours = await owed_by_customer(session, realm_id, home)
         return [
             _line(REPORT, one.customer, None, "owed", str(one.ours), str(one.theirs)) | {"explanation": one.explanation}
-            for one in differing(ours, report.by_customer)
+            for one in differing(ours, report)
         ]
 
     async def _mend(self, realm_id: str, lines: list[Line]) -> None:

@@ -15,7 +15,7 @@ from shared.failpoints import failpoint
 
 from billing.clients.quickbooks import payloads, reports
 from billing.clients.quickbooks.faults import Fault, error_of, is_about_tokens, is_throttled, read_answer
-from billing.provider import PROVIDER, AgedReceivables, CompanySeen, CustomerSeen, Seen
+from billing.provider import PROVIDER, CompanySeen, CustomerSeen, Seen
 
 log = structlog.get_logger(__name__)
 
@@ -110,9 +110,9 @@ class QuickBooksClient:
         found = await self._query("Customer", [f"DisplayName = {_quoted(display_name)}"], maximum=10)
         return [one for one in found if isinstance(one, CustomerSeen)]
 
-    async def aged_receivables(self, on: date) -> AgedReceivables:
+    async def owed(self, on: date) -> dict[str, int]:
         asked = {"report_date": on.isoformat(), "aging_method": "Report_Date"}
-        return reports.aged_receivables(await self.send(Call("report", "GET", "reports/AgedReceivables", asked)))
+        return reports.owed(await self.send(Call("report", "GET", "reports/AgedReceivables", asked)))
 
     async def write(self, entity: str, body: str, *, request_id: str, operation: str | None = None) -> Seen:
         params = {"requestid": request_id} | ({"operation": operation} if operation else {})

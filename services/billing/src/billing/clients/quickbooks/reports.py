@@ -8,25 +8,25 @@ from typing import Any
 from shared.rules.money import to_cents
 
 from billing.clients.quickbooks.payloads import Document, Unreadable
-from billing.provider import AgedReceivables
 
 AGES = 5
 
 
-def aged_receivables(document: Document) -> AgedReceivables:
-    """Nobody is sure what the total row is called or how a blank looks: neither is relied upon. Raises Unreadable."""
+def owed(document: Document) -> dict[str, int]:
+    """Cents by the customer's id. Raises Unreadable.
+
+    Nobody is sure what the total row is called or how a blank looks: neither is relied upon.
+    """
     try:
         # The name, the ages, the total.
         if len(document["Columns"]["Column"]) != AGES + 2:
             raise Unreadable("other columns than the five ages", operation="report")
-        by_customer, by_age = defaultdict[str, int](int), [0] * AGES
+        by_customer = defaultdict[str, int](int)
         for customer, amounts in _rows(document):
             by_customer[customer] += sum(amounts)
-            by_age = [before + amount for before, amount in zip(by_age, amounts, strict=True)]
     except (KeyError, TypeError, ValueError, AttributeError, InvalidOperation) as error:
         raise Unreadable(f"AgedReceivables: {error!r}", operation="report") from error
-    current, month, two_months, three_months, older = by_age
-    return AgedReceivables(dict(by_customer), (current, month, two_months, three_months, older))
+    return dict(by_customer)
 
 
 def _rows(section: Document) -> Iterator[tuple[str, list[int]]]:
@@ -41,4 +41,6 @@ def _rows(section: Document) -> Iterator[tuple[str, list[int]]]:
 
 
 def _amounts(cells: list[dict[str, Any]]) -> list[int]:
-    return [to_cents(Decimal(cell.get("value") or 0)) for cell in cells or [{}] * AGES]
+    if cells and len(cells) != AGES:
+        raise ValueError("a row with other columns than the head")
+    return [to_cents(Decimal(cell.get("value") or 0)) for cell in cells]
