@@ -151,6 +151,8 @@ def _peers(table: tuple[Service, ...], addresses: Addresses) -> dict[str, str]:
     for peer in table:
         if peer.is_stand_in:
             found["CRM_OPENPHONE_URL"] = addresses.url(peer.process("api"), peer.port)
+            # A browser goes there, and knows no names of containers.
+            found["CRM_QUICKBOOKS_AUTHORIZE_URL"] = f"http://127.0.0.1:{addresses.at(peer.port)}/connect/oauth2"
             continue
         for kind in peer.kinds:
             suffix = "" if kind == "api" else "_WORKER"

@@ -46,10 +46,16 @@ def test_the_first_container_fills_the_volume_of_every_service(compose: dict[str
     assert filled <= set(compose["volumes"])
 
 
-def test_only_the_edge_is_published_and_only_on_loopback(compose: dict[str, Any]) -> None:
+def test_only_the_edge_and_the_stand_in_are_published_and_only_on_loopback(compose: dict[str, Any]) -> None:
     published = {name: container["ports"] for name, container in compose["services"].items() if "ports" in container}
-    assert list(published) == ["caddy"]
-    assert all(port.startswith("127.0.0.1:") for port in published["caddy"])
+    assert sorted(published) == ["caddy", "sandbox-api"]
+    assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
+
+
+def test_a_browser_reaches_the_page_on_which_it_consents(compose: dict[str, Any], files: Path) -> None:
+    environment = json.loads((files / "billing" / "environment.json").read_text())
+    [port] = compose["services"]["sandbox-api"]["ports"]
+    assert environment["CRM_QUICKBOOKS_AUTHORIZE_URL"] == f"http://{port.rpartition(':')[0]}/connect/oauth2"
 
 
 @pytest.mark.parametrize("name", [*BUILT_HERE, "nats", "caddy", "postgres"])
@@ -89,4 +95,6 @@ def test_what_a_service_may_know_is_in_its_own_folder_only(files: Path) -> None:
 def test_without_the_sandbox_its_container_gets_nothing(tmp_path: Path) -> None:
     Containers(tmp_path, settings={"CRM_MODE": "live"}).write_files()
     assert not (tmp_path / "sandbox").exists()
-    assert "CRM_OPENPHONE_URL" not in json.loads((tmp_path / "messaging" / "environment.json").read_text())
+    for service in ("messaging", "billing"):
+        told = json.loads((tmp_path / service / "environment.json").read_text())
+        assert not {"CRM_OPENPHONE_URL", "CRM_QUICKBOOKS_AUTHORIZE_URL"} & set(told)
