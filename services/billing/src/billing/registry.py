@@ -19,10 +19,12 @@ from billing.services.announcing import Announcer
 from billing.services.backlog import BillingBacklog
 from billing.services.calendars import CalendarService
 from billing.services.connections import ConnectionService, Connector
+from billing.services.customer_mirror import CustomerMirror
 from billing.services.customers import CustomerService
 from billing.services.differences import DifferenceProcess, DifferenceService
 from billing.services.documents import DocumentService
 from billing.services.estimates import EstimateService, ExpiryProcess
+from billing.services.form_mirror import FormMirror
 from billing.services.forms import FormService
 from billing.services.intents import IntentService
 from billing.services.invoices import InvoiceService, OverdueProcess
@@ -69,7 +71,12 @@ def _register_services(registry: Registry) -> None:
     add(Announcer, lambda c: Announcer(c.get(UnitOfWork)))
     add(ConnectionService, lambda c: ConnectionService(*c.get(UnitOfWork, MarkService, Seal)))
     add(PaymentMirror, lambda c: PaymentMirror(*c.get(UnitOfWork, Announcer)))
-    add(MirrorService, lambda c: MirrorService(*c.get(UnitOfWork, Announcer, PaymentMirror)))
+    add(CustomerMirror, lambda c: CustomerMirror(c.get(UnitOfWork)))
+    add(FormMirror, lambda c: FormMirror(*c.get(UnitOfWork, Announcer, PaymentMirror)))
+    add(
+        MirrorService,
+        lambda c: MirrorService(*c.get(UnitOfWork, Announcer, CustomerMirror, FormMirror, PaymentMirror)),
+    )
     add(TellingService, lambda c: TellingService(*c.get(UnitOfWork, Announcer, PaymentMirror)))
     add(NoticeService, lambda c: NoticeService(c.get(UnitOfWork)))
     add(IntentService, lambda c: IntentService(*c.get(UnitOfWork, MarkService, Settings)))

@@ -3,15 +3,7 @@
 from datetime import timedelta
 from unittest.mock import ANY
 
-from billing.models import (
-    CreditMemo,
-    Customer,
-    DifferenceRun,
-    Estimate,
-    Invoice,
-    Item,
-    Payment,
-)
+from billing.models import CreditMemo, Customer, DifferenceRun, Estimate, Invoice, Item, Payment
 from billing.states import EstimateStatus
 from sqlalchemy import update
 

@@ -4,12 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 import svcs
-from billing.models import (
-    Customer,
-    Invoice,
-    SyncMark,
-    UntoldFact,
-)
+from billing.models import Customer, Invoice, SyncMark, UntoldFact
 from billing.provider import InvoiceSeen
 from billing.services.marks import MarkService
 from billing.services.pulling import Page, PullProcess

@@ -10,18 +10,7 @@ from typing import Any
 
 import orjson
 import pytest
-from billing.models import (
-    Application,
-    CreditMemo,
-    Customer,
-    Estimate,
-    Invoice,
-    Item,
-    Notice,
-    Payment,
-    SyncMark,
-    Term,
-)
+from billing.models import Application, CreditMemo, Customer, Estimate, Invoice, Item, Notice, Payment, SyncMark, Term
 from billing.provider import Seen
 from billing.services.mirror import MirrorService
 from billing.states import EstimateStatus, PaymentKind

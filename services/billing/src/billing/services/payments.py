@@ -13,6 +13,7 @@ from billing.allocation import money_shares
 from billing.models import Application, CreditMemo, Customer, Invoice, Payment, among, insert_all, unwatched
 from billing.provider import PaymentSeen, RefundSeen, Seen, Share
 from billing.services.announcing import Announcer, Party
+from billing.services.mirrored import is_newer
 from billing.states import PaymentKind
 
 _PAID_ON = text(
@@ -48,7 +49,7 @@ class PaymentMirror:
         changed: list[Change] = []
         for one in seen:
             row = rows.get(one.id)
-            if row is not None and not one.is_deleted and (row.is_deleted or not _is_newer(one, row)):
+            if row is not None and not one.is_deleted and (row.is_deleted or not is_newer(one, row)):
                 continue
             shares = _applications(one, invoices, memos)
             if row is None:
@@ -212,7 +213,3 @@ def _event(row: Payment, *, is_new: bool, was_money: int) -> type[PaymentMoved] 
     if row.kind is PaymentKind.REFUND:
         return PaymentRefunded
     return PaymentReceived if is_new else PaymentChanged
-
-
-def _is_newer(seen: Seen, row: Payment) -> bool:
-    return (seen.sync_token, seen.updated_at) >= (row.sync_token, row.qb_updated_at)

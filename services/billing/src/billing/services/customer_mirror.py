@@ -1,0 +1,102 @@
+"""The mirror of customers: whoever stands in QuickBooks, and a stub for whom a form names that it does not give."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+from shared.database import UnitOfWork
+from shared.ids import uuid7
+from sqlalchemy import select
+
+from billing.matching import names_of_customer
+from billing.models import Customer, among, insert_all, unwatched
+from billing.provider import NOBODY, CustomerSeen, FormSeen, PaymentSeen, RefundSeen, Seen
+from billing.services.announcing import Party
+from billing.services.mirrored import adopted, is_newer, note_state
+from billing.states import Source
+
+
+class Named(NamedTuple):
+    """A customer that a form or a payment names: hundreds of a page, of whom nothing else is read."""
+
+    id: UUID
+    contact_id: UUID | None
+
+
+class CustomerMirror:
+    """Lives in one transaction."""
+
+    def __init__(self, uow: UnitOfWork) -> None:
+        self._uow = uow
+        self._new: list[Customer] = []
+
+    async def store(self, realm_id: str, seen: Sequence[Seen], rows: dict[str, Customer]) -> None:
+        """Take over what is not older."""
+        unknown = {one.id: one.note for one in seen if isinstance(one, CustomerSeen) and one.id not in rows}
+        rows |= await adopted(self._uow.session, Customer, unknown)
+        for one in seen:
+            row = rows.get(one.id)
+            if not isinstance(one, CustomerSeen):
+                if row is not None and row.is_active:
+                    row.is_active = False
+                    row.touch()
+                continue
+            if row is None:
+                row = self._begin(realm_id)
+            elif not is_newer(one, row):
+                continue
+            self._fill(row, one)
+        await self._insert_new()
+
+    async def named(self, realm_id: str, seen: Iterable[Seen]) -> dict[str, Party]:
+        """The customers that these name; one that QuickBooks does not give stands as a stub."""
+        ids = {one.customer for one in seen if isinstance(one, FormSeen | PaymentSeen | RefundSeen)}
+        rows = await self._uow.session.execute(
+            select(Customer.qb_id, Customer.id, Customer.contact_id).where(
+                Customer.realm_id == realm_id, among(Customer.qb_id, ids)
+            )
+        )
+        found: dict[str, Party] = {str(qb_id): Named(row_id, contact_id) for qb_id, row_id, contact_id in rows}
+        for qb_id in sorted(ids - set(found)):
+            found[qb_id] = stub = self._begin(realm_id)
+            name = "No customer" if qb_id == NOBODY else f"Customer {qb_id}"
+            stub.qb_id, stub.display_name, stub.is_active, stub.version = qb_id, name, False, 1
+        await self._insert_new()
+        return found
+
+    def _begin(self, realm_id: str) -> Customer:
+        row = unwatched(
+            Customer,
+            id=uuid7(),
+            realm_id=realm_id,
+            sync_token=-1,
+            qb_updated_at="",
+            source=Source.QUICKBOOKS,
+            created_at=self._uow.now,
+            version=0,
+            link_version=0,
+            is_active=True,
+            needs_match=False,
+        )
+        self._new.append(row)
+        return row
+
+    def _fill(self, row: Customer, seen: CustomerSeen) -> None:
+        fields = (
+            "display_name", "given_name", "family_name", "company_name", "email", "phone", "street", "city", "region",
+            "postal_code", "address_rest", "is_active",
+        )  # fmt: skip
+        before = [getattr(row, name) for name in fields]
+        for name in fields:
+            setattr(row, name, getattr(seen, name))
+        row.name_keys = names_of_customer(row).keys
+        note_state(row, seen)
+        if before != [getattr(row, name) for name in fields]:
+            row.touch()
+            row.needs_match = row.contact_id is None and row.is_active
+            if row.needs_match:
+                self._uow.wake("matching")
+
+    async def _insert_new(self) -> None:
+        new, self._new = self._new, []
+        await insert_all(self._uow.session, new)

@@ -1,0 +1,58 @@
+"""What mirrored rows of every kind have in common: which row it is, and which of two states is the newer one."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing import documents
+from billing.models import CreditMemo, Customer, Estimate, Invoice, Item, Payment, Term, among
+from billing.provider import Seen
+
+R = TypeVar("R", Customer, Item, Term, Estimate, Invoice, CreditMemo, Payment)
+
+
+def is_newer(seen: Seen, row: Any) -> bool:
+    """Whether a state that was read may replace the one we have. The same state, read again, may: a balance moves
+    without its SyncToken. Nothing replaces what was deleted: nobody brings that back, but a reader may be late.
+    """
+    return seen.is_deleted or (seen.sync_token, seen.updated_at) >= (row.sync_token, row.qb_updated_at)
+
+
+def note_state(row: Any, seen: Seen) -> None:
+    """Which state the row has from now on."""
+    row.qb_id, row.sync_token, row.qb_updated_at = seen.id, seen.sync_token, seen.updated_at
+
+
+async def locked(session: AsyncSession, model: type[R], realm_id: str, ids: Sequence[str]) -> dict[str, R]:
+    """Those of these that are mirrored, by their ids in QuickBooks, locked in one order."""
+    rows = await session.scalars(
+        select(model).where(model.realm_id == realm_id, among(model.qb_id, ids)).order_by(model.id).with_for_update()
+    )
+    return {str(row.qb_id): row for row in rows}
+
+
+async def adopted(session: AsyncSession, model: type[R], notes: Mapping[str, str]) -> dict[str, R]:
+    """Ours whose write arrived before its answer did: by the mark in the note. `notes`: id → note."""
+    marked = {
+        note.removeprefix(documents.MARK)[:36]: qb_id
+        for qb_id, note in notes.items()
+        if note.startswith(documents.MARK)
+    }
+    if not marked:
+        return {}
+    ids = [found for text in marked if (found := _uuid(text))]
+    rows = await session.scalars(
+        select(model).where(among(model.id, ids), model.qb_id.is_(None)).order_by(model.id).with_for_update()
+    )
+    # One that was given up here and stands there all the same is mirrored as anybody's.
+    return {marked[str(row.id)]: row for row in rows if not getattr(row, "is_deleted", False)}
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
