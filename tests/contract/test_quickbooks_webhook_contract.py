@@ -5,11 +5,12 @@ import json
 import random
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 import httpx
 import pytest
-from billing.clients.quickbooks.webhooks import UnsignedDelivery, check_signature
+from billing.clients.quickbooks.webhooks import check_signature
 from billing.models import Notice as Told
 from billing.models import WebhookDelivery
 from hypothesis import given
@@ -42,9 +43,7 @@ VECTOR_BODY = (
     b'"type":"qbo.invoice.updated.v1","datacontenttype":"application/json","time":"2026-11-22T10:00:00.123456789Z",'
     b'"intuitentityid":"145","intuitaccountid":"9130350000000001","data":{}}]'
 )
-FORGERIES = 5_000
-EVERY = 19
-"""One in so many is sent; the others are held against the same check without the way there."""
+FORGERIES, PARTS = 5_000, 5
 
 ID = st.text(max_size=300) | st.integers() | JSON
 TIME = st.sampled_from(["2026-11-22T10:00:00.123456789Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
@@ -182,15 +181,10 @@ def _forgeries(chance: random.Random) -> Iterator[tuple[bytes, str | None]]:
         yield from ((body, signature(other, VERIFIER_TOKEN)), (body, signature(body, "another token")))
 
 
-def test_none_of_5000_forged_deliveries_is_kept(books: tuple[Boundary, Desk]) -> None:
+@pytest.mark.parametrize("part", range(PARTS))
+def test_none_of_5000_forged_deliveries_is_kept(books: tuple[Boundary, Desk], part: int) -> None:
     before = _kept(books)
-    for number, (body, forged) in enumerate(_forgeries(random.Random(20261122))):
-        if number == FORGERIES:
-            break
-        if number % EVERY:
-            with pytest.raises(UnsignedDelivery):
-                check_signature(body, forged, VERIFIER_TOKEN)
-            continue
+    for body, forged in islice(_forgeries(random.Random(20261122 + part)), FORGERIES // PARTS):
         answer = _deliver(books, body, {} if forged is None else {SIGNATURE: forged})
         assert (answer.status_code, answer.json()["code"]) == (401, "invalid_signature")
     assert _kept(books) == before
