@@ -8,7 +8,9 @@ import time
 from datetime import datetime
 from typing import Any
 
+import structlog
 from sqlalchemy import TextClause, text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.database import Begin
@@ -20,6 +22,9 @@ NEAR_SECONDS = 1.0
 LATE_SECONDS = 0.06
 """A slot missed by more is forfeited: catching up would put two slots' calls into one second."""
 READ_PATIENCE_SECONDS = 5.0
+GIVE_BACK_SECONDS = 1.0
+
+log = structlog.get_logger(__name__)
 
 _RESERVE = text(
     "INSERT INTO provider_rate AS r (key, next_at)"
@@ -104,7 +109,7 @@ class RateLimiter:
     async def turn(self) -> None:
         """Wait for the next slot that nobody has, however long that takes: evenly spaced, first come, first served.
 
-        Whoever is cancelled meanwhile leaves the slot to others.
+        Whoever is cancelled while it lies ahead leaves the slot to others, where nobody reserved a later one.
         """
         if not self._rate:
             return
@@ -118,12 +123,19 @@ class RateLimiter:
                 if await self.wait(slot):
                     return
             except asyncio.CancelledError:
-                await asyncio.shield(self._give_back(reserved_to))
+                await self._give_back(reserved_to)
                 raise
 
     async def _give_back(self, reserved_to: datetime) -> None:
-        """Only the last one that was reserved: others keep what they have."""
-        await self._execute(_GIVE_BACK, width=1 / self._rate, reserved_to=reserved_to)
+        """Only the last one that was reserved: others keep what they have.
+
+        Whoever is cancelled has no time, and may be so because the database is away: a slot is no reason to fail.
+        """
+        try:
+            async with asyncio.timeout(GIVE_BACK_SECONDS):
+                await self._execute(_GIVE_BACK, width=1 / self._rate, reserved_to=reserved_to)
+        except (SQLAlchemyError, OSError) as error:
+            log.info("rate.slot_lost", key=self._key, error=repr(error)[:500])
 
     async def back_off(self, seconds: float) -> None:
         """The provider counts too many: nobody calls for a while."""

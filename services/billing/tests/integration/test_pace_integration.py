@@ -2,10 +2,15 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
+from typing import cast
 
 import pytest
+import svcs
 from billing.models import ProviderRate
+from shared.database import Begin
 from shared.rate import RateLimiter
 from shared.testing import until
 
@@ -86,3 +91,20 @@ async def test_a_turn_that_is_given_up_moves_nothing_that_comes_later(office: Of
     free = await next_at(office)
     await given_up(turn)
     assert await next_at(office) == free
+
+
+async def test_whoever_is_cancelled_while_the_database_is_away_is_cancelled_all_the_same(office: Office) -> None:
+    is_away = False
+
+    @asynccontextmanager
+    async def begin() -> AsyncIterator[svcs.Container]:
+        if is_away:
+            raise ConnectionRefusedError
+        async with office.begin() as tx:
+            yield tx
+
+    limiter = RateLimiter(cast(Begin, begin), REALM, 0.5)
+    await limiter.turn()
+    turn = await waiting(office, limiter)
+    is_away = True
+    await given_up(turn)

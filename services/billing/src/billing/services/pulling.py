@@ -112,6 +112,9 @@ class PullProcess:
                 await (await tx.aget(MarkService)).due(realm_id, CDC)
         finally:
             fetching.cancel()
+            # Whatever it ends with has room: nobody takes pages out any more.
+            while not pages.empty():
+                pages.get_nowait()
             await asyncio.gather(fetching, return_exceptions=True)
 
     async def _fetch(
