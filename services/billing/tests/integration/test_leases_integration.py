@@ -10,13 +10,15 @@ from billing.services.leases import Held, Leases
 from billing.services.marks import CDC, DIFFERENCES, MarkService
 from shared.clock import wall_now
 from shared.testing import until
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from .office import REALM, Office
 
 
 @pytest.fixture
 def more_settings() -> dict[str, Any]:
-    return {"reading_lease_seconds": 0.5}
+    return {"reading_lease_seconds": 1.5}
 
 
 async def leases(office: Office) -> Leases:
@@ -47,9 +49,43 @@ async def test_a_reading_that_takes_long_is_nobody_elses(connected: Office) -> N
 
         async def is_held_for_longer_than_two_leases() -> bool:
             assert not await is_taken(connected, CDC)
-            return (wall_now() - at_first).total_seconds() > 1.2
+            return (wall_now() - at_first).total_seconds() > 3.5
 
         await until(is_held_for_longer_than_two_leases)
+
+
+async def test_a_lease_ends_with_the_work(connected: Office) -> None:
+    await due(connected, CDC)
+    assert await is_taken(connected, CDC)
+    async with (await leases(connected)).kept(Held(REALM, CDC)):
+        pass
+    await until(lambda: is_taken(connected, CDC))
+
+
+async def test_a_page_that_takes_longer_than_a_lease_to_store_costs_it_nothing(connected: Office) -> None:
+    await due(connected, CDC)
+    assert await is_taken(connected, CDC)
+    async with (await leases(connected)).kept(Held(REALM, CDC)):
+        async with connected.begin() as tx:
+            mark = await (await tx.aget(MarkService)).keep(REALM, CDC)
+            # As after a long while.
+            over = mark.leased_until = wall_now()
+
+            async def is_renewal_waiting() -> bool:
+                waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+                return bool(await (await tx.aget(AsyncSession)).scalar(waiting))
+
+            await until(is_renewal_waiting)
+            began = wall_now()
+            await until(lambda: (wall_now() - began).total_seconds() > 1.6)
+
+        async def renewed() -> datetime | None:
+            found = await leased_until(connected, CDC)
+            return found if found != over else None
+
+        renewed_until = await until(renewed)
+        assert renewed_until is not None
+        assert renewed_until > wall_now()
 
 
 async def test_what_a_dead_worker_held_is_soon_taken_by_the_next_one(connected: Office) -> None:

@@ -54,13 +54,6 @@ async def test_what_a_row_leaves_out_has_its_default(office: Office, make: Make)
     assert (kept.total_cents, kept.balance_cents, kept.currency, kept.due_on) == (2**40, 0, "USD", None)
 
 
-def test_a_row_that_is_only_begun_reads_and_counts_like_any_other() -> None:
-    ana = customer("Ana", unwatched)
-    assert (ana.email, ana.version) == (None, None)
-    assert (ana.touch(), ana.touch(), ana.version) == (1, 2, 2)
-    assert customer("Ben", unwatched).version is None
-
-
 async def test_a_row_that_is_only_begun_is_no_session_s(office: Office) -> None:
     async with office.begin() as tx:
         with pytest.raises(UnmappedInstanceError):

@@ -37,24 +37,29 @@ def unwatched(model: type[M], **values: Any) -> M:
     """A new row for `insert_all`, whose columns are plain attributes. No session may be given it.
 
     SQLAlchemy notes each value that is set, to find out later what changed; of a row that is written whole nobody asks
-    that, and it would be the largest part of the work on a page of QuickBooks.
+    that, and it would be the largest part of the work on a page of QuickBooks. Raises TypeError for what is no column.
     """
-    row = _unwatched(model)()
+    kind = _begun(model)
+    if not values.keys() <= kind.columns:
+        raise TypeError(f"{model.__name__} has no {sorted(values.keys() - kind.columns)}")
+    row = kind()
     vars(row).update(values)
     return cast(M, row)
 
 
-class _Unwatched:
-    """Of a model's methods, a row that is only begun has this one."""
+class _Begun:
+    """Of a model's methods, a row that is only begun has this one. A column that was not set yet reads as None."""
 
+    __table__: Table
+    columns: frozenset[str]
     touch = Versioned.touch
 
 
 @cache
-def _unwatched(model: type[Base]) -> type[_Unwatched]:
-    """A column that was not set yet reads as None, as it does in the model."""
-    table = model.__table__
-    return type(model.__name__, (_Unwatched,), {**dict.fromkeys(table.columns.keys()), "__table__": table})
+def _begun(model: type[Base]) -> type[_Begun]:
+    table = cast(Table, model.__table__)
+    names = table.columns.keys()
+    return type(model.__name__, (_Begun,), {**dict.fromkeys(names), "__table__": table, "columns": frozenset(names)})
 
 
 async def insert_all(session: AsyncSession, rows: Sequence[Base]) -> None:

@@ -21,6 +21,8 @@ log = structlog.get_logger(__name__)
 RETRY = timedelta(seconds=30)
 RETRY_REFUSED = timedelta(minutes=10)
 """After a refusal, which will hardly be another one half a minute later."""
+LONGEST_SECONDS = 3600.0
+"""Nothing takes so long: whoever still holds a mark then hangs, and others may have it."""
 
 
 @dataclass
@@ -35,8 +37,9 @@ class Held:
 class Leases:
     """Renews what is held every third of a lease: a reading may take long, and what a dead reader held is soon free.
 
-    One whose lease ran out all the same was frozen, or could not reach the database; nobody else's reading does harm
-    then, as every state that is taken over is compared with the one that stands.
+    One whose lease ran out all the same was frozen, or could not reach the database. Another one reads then, too, and
+    may be given back by the first: the same is read twice, which does no harm, as every state that is taken over is
+    compared with the one that stands.
     """
 
     def __init__(self, begin: Begin, settings: Settings) -> None:
@@ -51,16 +54,19 @@ class Leases:
             yield
         finally:
             renewing.cancel()
-            await asyncio.gather(renewing, return_exceptions=True)
+            [ended] = await asyncio.gather(renewing, return_exceptions=True)
+            if isinstance(ended, Exception):
+                log.error("sync.renewing_failed", realm_id=held.realm_id, mark=held.name, exc_info=ended)
 
     async def _renew(self, held: Held) -> None:
-        while True:
+        for _ in range(int(LONGEST_SECONDS / self._pause)):
             await asyncio.sleep(self._pause)
             try:
                 async with self._begin() as tx:
                     await (await tx.aget(MarkService)).renew(held.realm_id, held.name)
             except (SQLAlchemyError, OSError) as error:
                 log.warning("sync.lease_not_renewed", realm_id=held.realm_id, mark=held.name, error=repr(error)[:500])
+        log.error("sync.hangs", realm_id=held.realm_id, mark=held.name)
 
     @asynccontextmanager
     async def holding(self, realm_id: str, name: str) -> AsyncIterator[Held]:

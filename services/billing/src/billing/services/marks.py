@@ -7,7 +7,7 @@ from typing import Any
 from shared.clock import wall_now
 from shared.database import UnitOfWork
 from shared.ids import uuid7
-from sqlalchemy import ColumnElement, exists, insert, or_, select, text, update
+from sqlalchemy import ColumnElement, exists, func, insert, or_, select, text, update
 
 from billing.models import Connection, Notice, SyncMark
 from billing.provider import ENTITIES
@@ -187,11 +187,14 @@ class MarkService:
             mark.leased_until = wall_now() + pause
 
     async def renew(self, realm_id: str, name: str) -> None:
-        """Of one that was given back meanwhile nothing is renewed."""
+        """Of one that was given back meanwhile nothing is renewed.
+
+        Whoever stores a page holds the row for as long: the database counts from the moment at which it is free.
+        """
         await self._uow.session.execute(
             update(SyncMark)
             .where(SyncMark.realm_id == realm_id, SyncMark.name == name, SyncMark.leased_until.is_not(None))
-            .values(leased_until=wall_now() + self._lease)
+            .values(leased_until=func.clock_timestamp() + self._lease)
         )
 
     async def keep(self, realm_id: str, name: str) -> SyncMark:
