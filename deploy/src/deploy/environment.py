@@ -96,7 +96,7 @@ def service_environment(
         "CRM_PUBLIC_URL": _public_url(addresses, chosen),
         "CRM_PHONE_HASH_KEY": secrets.get("phone_hash_key"),
         "CRM_SERVICE_SECRET": secrets.service_secret(service),
-        **_peers(table, addresses),
+        **_peers(table, addresses, chosen),
     }
     if service.name == services.GATEWAY:
         values |= _identity(table, secrets)
@@ -146,13 +146,15 @@ def _public_url(addresses: Addresses, chosen: Mapping[str, str]) -> str:
     return f"https://{name}:{addresses.port}" if name else addresses.public_url
 
 
-def _peers(table: tuple[Service, ...], addresses: Addresses) -> dict[str, str]:
+def _peers(table: tuple[Service, ...], addresses: Addresses, chosen: Mapping[str, str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for peer in table:
         if peer.is_stand_in:
             found["CRM_OPENPHONE_URL"] = addresses.url(peer.process("api"), peer.port)
-            # A browser goes there, and knows no names of containers.
-            found["CRM_QUICKBOOKS_AUTHORIZE_URL"] = f"http://127.0.0.1:{addresses.at(peer.port)}/connect/oauth2"
+            # A browser goes there, and knows neither names nor ports of containers.
+            published = chosen.get("CRM_SANDBOX_PORT") if addresses.in_containers else None
+            port = published or addresses.at(peer.port)
+            found["CRM_QUICKBOOKS_AUTHORIZE_URL"] = f"http://127.0.0.1:{port}/connect/oauth2"
             continue
         for kind in peer.kinds:
             suffix = "" if kind == "api" else "_WORKER"

@@ -53,9 +53,11 @@ def test_only_the_edge_and_the_stand_in_are_published_and_only_on_loopback(compo
 
 
 def test_a_browser_reaches_the_page_on_which_it_consents(compose: dict[str, Any], files: Path) -> None:
-    environment = json.loads((files / "billing" / "environment.json").read_text())
-    [port] = compose["services"]["sandbox-api"]["ports"]
-    assert environment["CRM_QUICKBOOKS_AUTHORIZE_URL"] == f"http://{port.rpartition(':')[0]}/connect/oauth2"
+    assert compose["services"]["sandbox-api"]["ports"] == ["127.0.0.1:${CRM_SANDBOX_PORT:-18160}:18160"]
+    for chosen, port in (({}, 18160), ({"CRM_SANDBOX_PORT": "19000"}, 19000)):
+        Containers(files, settings=chosen).write_files()
+        environment = json.loads((files / "billing" / "environment.json").read_text())
+        assert environment["CRM_QUICKBOOKS_AUTHORIZE_URL"] == f"http://127.0.0.1:{port}/connect/oauth2"
 
 
 @pytest.mark.parametrize("name", [*BUILT_HERE, "nats", "caddy", "postgres"])
