@@ -364,6 +364,20 @@ def _asked(where: str) -> str:
     return f"query?query=select count(*) from Customer where {where}".replace("+", "%2B")
 
 
+async def test_what_was_deleted_among_more_changes_than_are_told_is_found_at_once(connected: Office) -> None:
+    ana = await connected.new_customer("Ana Lima")
+    gone = await form(connected, "Invoice", ana["Id"], "80.00")
+    await connected.settle()
+    await connected.turn(events=LOST)
+    await connected.control.post(f"{COMPANY}/fill", json={"customers": 1, "invoices": 1_300, "months": 1})
+    await connected.people_do(f"invoice/{gone['Id']}/delete")
+    since = await connected.now() - timedelta(days=28)
+    await execute(connected, update(SyncMark).where(SyncMark.name == "cdc").values(reached_at=since))
+    await connected.api.post("/api/v1/quickbooks/sync")
+    await connected.settle()
+    assert (await by_id(connected, Invoice, gone)).is_deleted
+
+
 async def test_after_a_month_what_was_deleted_meanwhile_is_found_missing(connected: Office) -> None:
     ana = await connected.new_customer("Ana Lima")
     gone = await form(connected, "Invoice", ana["Id"], "80.00")

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum
 
 import structlog
 from shared.database import Begin, UnitOfWork
@@ -15,7 +16,7 @@ from billing.provider import ENTITIES, CompanySuspended, QuickBooksRefused, Seen
 from billing.services.announcing import Announcer
 from billing.services.connections import ConnectionService
 from billing.services.leases import Held, Leases
-from billing.services.marks import CDC, COMPANY, MarkService, entity_of, is_after
+from billing.services.marks import CDC, COMPANY, DIFFERENCES, MarkService, entity_of, is_after
 from billing.services.mirror import MirrorService
 from billing.services.reading import Reader
 from billing.settings import Settings
@@ -180,6 +181,15 @@ class PullProcess:
         return True
 
 
+class Told(Enum):
+    """How much of what changed was told."""
+
+    ALL = "all"
+    WHAT_STANDS = "what stands"
+    """But not what was deleted: a query knows nothing of it, a comparison does."""
+    NOTHING = "nothing"
+
+
 class ChangeProcess:
     """Change data capture: hourly, and at every reconnect. The backstop of webhooks, which may be lost.
 
@@ -201,12 +211,14 @@ class ChangeProcess:
                 return 0
             asked_at, realm_id, since = uow.now, mark.realm_id, mark.reached_at
         async with self._leases.holding(realm_id, CDC) as held:
-            is_told = since is not None and await self._is_told(realm_id, asked_at, since)
+            told = await self._told(realm_id, asked_at, since) if since is not None else Told.ALL
             async with self._begin() as tx:
                 marks = await tx.aget(MarkService)
                 kept = await marks.keep(realm_id, CDC)
-                if since is not None and not is_told:
+                if told is Told.NOTHING:
                     await marks.pull_again(realm_id)
+                elif told is Told.WHAT_STANDS:
+                    await marks.due(realm_id, DIFFERENCES)
                 # Not further than the moment at which we asked: what changed since will be told the next time.
                 kept.reached_at = asked_at
                 await marks.give_back(realm_id, CDC, due_at=asked_at + CDC_EVERY)
@@ -214,31 +226,33 @@ class ChangeProcess:
             held.done = 1
         return held.done
 
-    async def _is_told(self, realm_id: str, asked_at: datetime, since: datetime) -> bool:
-        """Take over what changed since; False where that is not told."""
+    async def _told(self, realm_id: str, asked_at: datetime, since: datetime) -> Told:
+        """Take over what changed since."""
         if asked_at - since > CDC_REACH:
-            return False
+            return Told.NOTHING
         try:
-            await self._read(realm_id, since - self._overlap)
+            return await self._read(realm_id, since - self._overlap)
         except QuickBooksRefused as error:
             if isinstance(error, CompanySuspended) or asked_at - since <= PULL_AGAIN_AFTER:
                 raise
             log.warning("sync.changes_refused", realm_id=realm_id, code=error.fault_code)
-            return False
-        return True
+            return Told.NOTHING
 
-    async def _read(self, realm_id: str, since: datetime) -> None:
+    async def _read(self, realm_id: str, since: datetime) -> Told:
         """All kinds in one call; where that is cut short, each on its own; where that is too, by query."""
         books = self._reader.books(realm_id)
         found = await books.changes(ENTITIES, since)
         if sum(map(len, found.values())) < CDC_MOST:
             await self._reader.take(realm_id, found)
-            return
+            return Told.ALL
+        told = Told.ALL
         for entity in ENTITIES:
             alone = (await books.changes((entity,), since)).get(entity, [])
             await self._reader.take(realm_id, {entity: alone})
             if len(alone) >= CDC_MOST:
                 await self._page(realm_id, entity, since)
+                told = Told.WHAT_STANDS
+        return told
 
     async def _page(self, realm_id: str, entity: str, since: datetime) -> None:
         books, position = self._reader.books(realm_id), 1
