@@ -97,13 +97,17 @@ def display_name(contact: ContactCopy) -> str:
 
 
 def _form(row: Form, customer_qb_id: str) -> Document:
+    lines = read_lines(row.lines)
     body: Document = {
         "CustomerRef": {"value": customer_qb_id},
         "DocNumber": row.number,
         "TxnDate": row.written_on.isoformat(),
         "PrivateNote": note_of(row.id),
-        "Line": [_line(line) for line in read_lines(row.lines)],
+        "Line": [_line(line) for line in lines],
     }
+    if any(line.kind is LineKind.DISCOUNT for line in lines):
+        # Said either way: what is left out is as the company likes it, and the total another than was accepted.
+        body["ApplyTaxAfterDiscount"] = any(line.is_before_tax for line in lines)
     if row.email:
         body["BillEmail"] = {"Address": row.email}
     if row.memo:

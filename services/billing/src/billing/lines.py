@@ -29,6 +29,9 @@ class Line:
     is_taxable: bool = False
     percent: Decimal | None = None
     """Of a discount that is a share of what stands above it."""
+    is_before_tax: bool = False
+    """Of a discount: the tax is on what it leaves. QuickBooks says so of a form, of which it means nothing without one.
+    """
 
     def stored(self) -> dict[str, Any]:
         """As the database keeps it: decimals are text, what says nothing is left out."""
@@ -41,6 +44,7 @@ class Line:
             "amount_cents": self.amount_cents,
             "is_taxable": self.is_taxable,
             "percent": _text(self.percent),
+            "is_before_tax": self.is_before_tax,
         }
         return {name: value for name, value in fields.items() if value not in (None, "", False)}
 
@@ -55,6 +59,7 @@ class Line:
             amount_cents=stored.get("amount_cents", 0),
             is_taxable=stored.get("is_taxable", False),
             percent=_decimal(stored.get("percent")),
+            is_before_tax=stored.get("is_before_tax", False),
         )
 
 

@@ -1,7 +1,7 @@
 """What QuickBooks will make of lines, worked out before it is asked. Its own answer replaces this as soon as it comes.
 
 Source of the rules: reference of the QuickBooks Online API, section 10: each line half up to the cent, the tax once on
-the taxable lines together, a discount after the tax unless the form says otherwise.
+the taxable lines together, a discount after the tax unless the form says otherwise (ApplyTaxAfterDiscount).
 """
 
 from collections.abc import Sequence
@@ -37,14 +37,24 @@ def compute_totals(lines: Sequence[Line], tax_percent: Decimal | None) -> Totals
 
 
 def taxable_cents(lines: Sequence[Line]) -> int:
-    """What the tax is worked out on."""
-    return sum(line.amount_cents for line in lines if line.kind is LineKind.ITEM and line.is_taxable)
+    """What the tax is worked out on. A discount before the tax is spread over all items by their share of the whole."""
+    taxable = sum(line.amount_cents for line in lines if line.kind is LineKind.ITEM and line.is_taxable)
+    gross, discount = _gross(lines), _discount_before_tax(lines)
+    return taxable - to_cents(Decimal(discount * taxable).scaleb(-2) / gross) if gross else taxable
+
+
+def _discount_before_tax(lines: Sequence[Line]) -> int:
+    return sum(cents for line, cents in zip(lines, line_amounts(lines), strict=True) if line.is_before_tax)
 
 
 def line_amounts(lines: Sequence[Line]) -> list[int]:
     """Cents of each line; of a discount, what it takes off the whole."""
-    gross = sum(line.amount_cents for line in lines if line.kind is LineKind.ITEM)
+    gross = _gross(lines)
     return [line.amount_cents if line.percent is None else percentage_of(gross, line.percent) for line in lines]
+
+
+def _gross(lines: Sequence[Line]) -> int:
+    return sum(line.amount_cents for line in lines if line.kind is LineKind.ITEM)
 
 
 def split_by_share(amounts: Sequence[int], billed: Sequence[int], share: Decimal) -> list[int]:

@@ -1,6 +1,7 @@
 """Money: what we work out is what QuickBooks does, parts add up to their whole, and a document loses nothing."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -56,20 +57,34 @@ def form(model: Any, lines: Sequence[Line]) -> Any:
     )  # fmt: skip
 
 
-def written(lines: Sequence[Line]) -> list[dict[str, Any]]:
-    """The lines as they stand in what is sent, read as the sandbox reads them."""
+def discounted(lines: Sequence[Line], *, is_before_tax: bool) -> list[Line]:
+    """The lines as a form has them whose discounts all come off before the tax, or all after it."""
+    return [replace(line, is_before_tax=is_before_tax and line.kind is LineKind.DISCOUNT) for line in lines]
+
+
+def sent(lines: Sequence[Line]) -> dict[str, Any]:
+    """What is sent, read as the sandbox reads it."""
     text = documents.text(documents.estimate(form(Estimate, lines), "63"))
-    found: list[dict[str, Any]] = decimal_json.read(text)["Line"]
+    return dict(decimal_json.read(text))
+
+
+def written(lines: Sequence[Line]) -> list[dict[str, Any]]:
+    """The lines as they stand in what is sent."""
+    found: list[dict[str, Any]] = sent(lines)["Line"]
     return found
 
 
-@given(some_lines, rates)
-@example([ODD, Line(LineKind.DISCOUNT, percent=Decimal("33.3333333"))], Decimal("6.25"))
-@example([ODD], Decimal(0))
-def test_totals_are_quickbookss(lines: list[Line], rate: Decimal) -> None:
-    ours = compute_totals(lines, rate)
-    # ApplyTaxAfterDiscount is false unless a form says otherwise, and ours never do.
-    their = theirs(written(lines), rate, discount_first=False)
+@given(some_lines, rates, st.booleans())
+@example([ODD, Line(LineKind.DISCOUNT, percent=Decimal("33.3333333"))], Decimal("6.25"), False)
+@example([ODD, Line(LineKind.DISCOUNT, percent=Decimal("33.3333333"))], Decimal("6.25"), True)
+@example([replace(ODD, is_taxable=False), ODD, Line(LineKind.DISCOUNT, amount_cents=1)], Decimal("6.25"), True)
+@example([ODD, Line(LineKind.DISCOUNT, percent=Decimal(100))], Decimal("6.25"), True)
+@example([Line(LineKind.DISCOUNT, amount_cents=5)], Decimal("6.25"), True)
+@example([ODD], Decimal(0), False)
+def test_totals_are_quickbookss(lines: list[Line], rate: Decimal, is_before_tax: bool) -> None:
+    lines = discounted(lines, is_before_tax=is_before_tax)
+    ours, body = compute_totals(lines, rate), sent(lines)
+    their = theirs(body["Line"], rate, discount_first=body.get("ApplyTaxAfterDiscount") is True)
     assert (ours.subtotal, taxable_cents(lines), ours.tax, ours.total) == (
         int(their.subtotal * 100),
         int(their.taxable * 100),
@@ -78,9 +93,11 @@ def test_totals_are_quickbookss(lines: list[Line], rate: Decimal) -> None:
     )
 
 
-@given(some_lines)
-@example([ODD])
-def test_without_a_rate_the_total_is_known_only_where_nothing_is_taxed(lines: list[Line]) -> None:
+@given(some_lines, st.booleans())
+@example([ODD], False)
+@example([ODD, Line(LineKind.DISCOUNT, percent=Decimal(100))], True)
+def test_without_a_rate_the_total_is_known_only_where_nothing_is_taxed(lines: list[Line], is_before_tax: bool) -> None:
+    lines = discounted(lines, is_before_tax=is_before_tax)
     ours, untaxed = compute_totals(lines, None), compute_totals(lines, Decimal(0))
     assert ours.subtotal == untaxed.subtotal
     assert (ours.tax, ours.total) == ((None, None) if taxable_cents(lines) else (0, untaxed.total))
@@ -150,13 +167,18 @@ def test_the_lines_of_a_part_are_what_it_bills(lines: list[Line], share: Decimal
         checked_amount(line)
 
 
-@given(some_lines, st.lists(shares_of_one, min_size=1, max_size=4))
-def test_parts_with_their_part_of_every_discount_add_up_to_the_whole(lines: list[Line], shares: list[Decimal]) -> None:
+@given(some_lines, st.lists(shares_of_one, min_size=1, max_size=4), st.booleans())
+def test_parts_with_their_part_of_every_discount_add_up_to_the_whole(
+    lines: list[Line], shares: list[Decimal], is_before_tax: bool
+) -> None:
+    lines = discounted(lines, is_before_tax=is_before_tax)
     amounts = line_amounts(lines)
     billed, subtotal = [0] * len(lines), 0
     for share in [*shares, Decimal(1)]:
         cents = split_by_share(amounts, billed, share)
-        subtotal += compute_totals(share_of(lines, cents, ""), None).subtotal
+        part = share_of(lines, cents, "")
+        subtotal += compute_totals(part, None).subtotal
+        assert {line.is_before_tax for line in part if line.kind is LineKind.DISCOUNT} <= {is_before_tax}
         billed = [done + part for done, part in zip(billed, cents, strict=True)]
     assert subtotal == compute_totals(lines, None).subtotal
 
@@ -185,6 +207,7 @@ def test_credit_is_taken_from_the_first_invoices() -> None:
 
 @given(some_lines)
 @example([item_line("1", "Long", Decimal("0.1234567"), Decimal("99999.9999999"), is_taxable=True)])
+@example([ODD, Line(LineKind.DISCOUNT, amount_cents=5, is_before_tax=True)])
 def test_a_document_loses_nothing_on_its_way(lines: list[Line]) -> None:
     body = documents.estimate(form(Estimate, lines), "63")
     assert decimal_json.read(documents.text(body)) == body
@@ -212,9 +235,18 @@ def test_an_estimate_as_it_is_sent() -> None:
         '{"DetailType":"DiscountLineDetail","DiscountLineDetail":{"PercentBased":true,"DiscountPercent":12.5},'
         '"Description":"For friends"},'
         '{"DetailType":"DiscountLineDetail","Amount":10.05,"DiscountLineDetail":{"PercentBased":false}}],'
+        '"ApplyTaxAfterDiscount":false,'
         '"BillEmail":{"Address":"ana@example.com"},"CustomerMemo":{"value":"Mind the dog"},'
         '"ExpirationDate":"2031-04-04"}'
     )
+
+
+@pytest.mark.parametrize("is_before_tax", [False, True])
+def test_a_form_with_a_discount_says_whether_it_comes_off_before_the_tax(is_before_tax: bool) -> None:
+    off = Line(LineKind.DISCOUNT, percent=Decimal(10), is_before_tax=is_before_tax)
+    body = documents.invoice(form(Invoice, [ODD, off]), "63", estimate_qb_id=None, term_qb_id=None)
+    assert body["ApplyTaxAfterDiscount"] is is_before_tax
+    assert "ApplyTaxAfterDiscount" not in sent([ODD])
 
 
 def test_an_invoice_names_its_estimate_and_its_term() -> None:

@@ -143,6 +143,17 @@ def test_an_estimate() -> None:
     assert read("Estimate", f'{{"Id":"1",{HEAD},"CustomerRef":{{"value":"6"}},"TotalAmt":1}}').status == "Pending"
 
 
+@pytest.mark.parametrize(("said", "is_before_tax"), [("true", True), ("false", False), ("null", False)])
+def test_a_discount_says_whether_the_tax_is_on_what_it_leaves(said: str, is_before_tax: bool) -> None:
+    seen = read(
+        "Estimate",
+        f"""{{"Id":"1",{HEAD},"CustomerRef":{{"value":"6"}},"ApplyTaxAfterDiscount":{said},"Line":[
+      {{"Amount":9,"DetailType":"SalesItemLineDetail","SalesItemLineDetail":{{}}}},
+      {{"Amount":5,"DetailType":"DiscountLineDetail","DiscountLineDetail":{{"PercentBased":false}}}}]}}""",
+    )
+    assert [line.is_before_tax for line in seen.lines] == [False, is_before_tax]
+
+
 def test_a_bundle_is_its_name_and_what_is_in_it() -> None:
     part = '{"Amount":40,"DetailType":"SalesItemLineDetail","SalesItemLineDetail":{"ItemRef":{"value":"7"},"Qty":1}}'
     text = f"""{{"Id":"1",{HEAD},"CustomerRef":{{"value":"63"}},"TotalAmt":80,"Line":[

@@ -254,6 +254,7 @@ _READERS: dict[str, Callable[[Document, dict[str, Any]], Seen]] = {
 
 def _lines(document: Document) -> Iterator[Line]:
     """The server's subtotal is none of ours; a bundle is a line of its name, and those that are in it."""
+    is_tax_last = document.get("ApplyTaxAfterDiscount") is True
     for line in document.get("Line") or ():
         if line.get("DetailType") == "SubTotalLineDetail":
             continue
@@ -263,10 +264,10 @@ def _lines(document: Document) -> Iterator[Line]:
             yield Line(LineKind.TEXT, description=str(name or ""))
             yield from _lines(group)
         else:
-            yield _line(line)
+            yield _line(line, is_tax_last=is_tax_last)
 
 
-def _line(document: Document) -> Line:
+def _line(document: Document, *, is_tax_last: bool) -> Line:
     description = str(document.get("Description") or "")
     cents = _cents(document.get("Amount"))
     match document.get("DetailType"):
@@ -284,7 +285,13 @@ def _line(document: Document) -> Line:
         case "DiscountLineDetail":
             discount = document.get("DiscountLineDetail") or {}
             percent = _decimal(discount.get("DiscountPercent")) if discount.get("PercentBased") else None
-            return Line(LineKind.DISCOUNT, description=description, amount_cents=cents, percent=percent)
+            return Line(
+                LineKind.DISCOUNT,
+                description=description,
+                amount_cents=cents,
+                percent=percent,
+                is_before_tax=is_tax_last,
+            )
         case _:
             return Line(LineKind.TEXT, description=description, amount_cents=cents)
 
