@@ -66,7 +66,7 @@ async def test_workers_that_find_the_token_expired_refresh_it_once(system: Syste
     await billing.turn(system, tokens={"rotation_seconds": 0, "after_rotation": "revoke_all"})
     async with extra_workers(system, 2, service="billing"):
         for _ in range(count(2, 20)):
-            contacts = [await billing.person(system, phone) for phone in system.phones(6)]
+            contacts = [await billing.person(system, phone) for phone in system.phones(20)]
             drafts = [await billing.estimate(system, contact) for contact in contacts]
             before = (await billing.grants(system))["items"]
             await billing.people_do(system, "expire-access")
@@ -153,6 +153,33 @@ async def test_edits_and_merges_in_quickbooks_are_never_overwritten(system: Syst
         after = await system.get(f"/api/v1/invoices/{invoice['id']}")
         assert after["balance"] == after["total"]
         assert after["customer"]["id"] == made["customer"]["id"]
+
+
+async def test_what_was_changed_on_both_sides_is_shown_and_overwritten_by_nobody(
+    system: System, figures: Figures
+) -> None:
+    """Row 63: an older SyncToken, the same field on both sides; SIGKILL before the write, then a person decides."""
+    for n in range(count(2, 10)):
+        made = await billing.accepted_estimate(system, *system.phones(1))
+        await system.settle()
+        await billing.turn(system, events={"shares": {"missing": 1.0}})
+        there = await billing.customer_there(system, made)
+        await billing.edit_there(system, "customer", there, BillAddr={"City": "Milton"})
+        ours = f"/api/v1/customers/{made['customer']['id']}"
+        figures.trial()
+        pid = await system.arm(WORKER, "push.before_request=kill")
+        version = (await system.get(ours))["version"]
+        edited = await system.public.patch(ours, json={"city": "Quincy"}, headers={"If-Match": f'"{version}"'})
+        assert edited.is_success, edited.text
+        await system.wait_restarted(WORKER, pid)
+        await system.settle()
+        [shown] = (await system.get("/api/v1/quickbooks/writes", state="failed"))["items"]
+        assert "Quincy" in shown["error"]
+        assert "Milton" in shown["error"]
+        decision, city = ("retry", "Quincy") if n % 2 else ("drop", "Milton")
+        await system.post(f"/api/v1/quickbooks/writes/{shown['id']}/{decision}")
+        await system.settle()
+        assert (await system.get(ours))["address"]["city"] == city
 
 
 READ_AGAIN = "UPDATE sync_mark SET position = 1, done_at = NULL, due_at = now() WHERE name LIKE 'pull %' RETURNING name"
