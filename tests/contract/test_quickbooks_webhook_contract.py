@@ -134,6 +134,24 @@ def test_changes_of_several_companies_are_each_kept_once(books: tuple[Boundary, 
     assert sorted((row.realm_id, row.entity, row.qb_id, row.operation, row.gone_id) for row in told) == KEPT
 
 
+@pytest.mark.parametrize("shape", ["cloudevents", "old"])
+def test_one_that_cannot_be_read_is_noted_and_the_others_are_kept(books: tuple[Boundary, Desk], shape: str) -> None:
+    told = [Notice(f"mixed {shape} {n}", OTHER_REALM, "invoice", f"{shape}{n}", "updated", AT) for n in range(3)]
+    document = json.loads(payload(told, Shapes(event_format=shape)))
+    if shape == "old":
+        del document["eventNotifications"][0]["dataChangeEvent"]["entities"][1]["lastUpdated"]
+    else:
+        del document[1]["time"]
+    body = json.dumps(document).encode()
+    assert _deliver(books, body, _sign(body)).status_code == 200
+    kept = books[1].rows(Told, Told.realm_id == OTHER_REALM, Told.qb_id.like(f"{shape}%"))
+    assert sorted(row.qb_id for row in kept) == [f"{shape}0", f"{shape}2"]
+    (delivery,) = books[1].rows(WebhookDelivery, WebhookDelivery.body == body)
+    assert delivery.error == "1 of 3 cannot be read: KeyError('time')".replace(
+        "time", "lastUpdated" if shape == "old" else "time"
+    )
+
+
 def _rest(notice: Notice, shape: str, kind: str) -> tuple[Any, ...]:
     """Changes without an id are told apart by their time."""
     at = notice.occurred_at.replace(year=2001 + len(shape), second=len(kind))

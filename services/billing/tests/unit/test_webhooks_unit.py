@@ -7,6 +7,7 @@ import orjson
 import pytest
 from billing.clients.quickbooks.webhooks import (
     Change,
+    Told,
     UnreadableDelivery,
     UnsignedDelivery,
     check_signature,
@@ -38,13 +39,13 @@ def event(kind: str = "qbo.invoice.updated.v1", **more: Any) -> dict[str, Any]:
 
 
 def told(*events: Any) -> list[Change]:
-    return read_changes(orjson.dumps(list(events)))
+    return read_changes(orjson.dumps(list(events))).changes
 
 
 def notified(*entities: dict[str, Any], realm: str = REALM) -> list[Change]:
     return read_changes(
         orjson.dumps({"eventNotifications": [{"realmId": realm, "dataChangeEvent": {"entities": list(entities)}}]})
-    )
+    ).changes
 
 
 def test_the_vector_of_the_reference_is_signed() -> None:
@@ -74,9 +75,8 @@ def test_whatever_else_is_refused(body: bytes, signature: str | None, key: str) 
 
 
 def test_a_cloud_event_with_nanoseconds() -> None:
-    assert read_changes(BODY) == [
-        Change("7d1f0c1e-2c6c-4a3b-9a57-0f1d5a8c2e11", REALM, "Invoice", "145", "updated", AT)
-    ]
+    change = Change("7d1f0c1e-2c6c-4a3b-9a57-0f1d5a8c2e11", REALM, "Invoice", "145", "updated", AT)
+    assert read_changes(BODY) == Told([change], error=None)
 
 
 def test_the_old_form_says_the_same() -> None:
@@ -155,6 +155,24 @@ def test_one_delivery_may_tell_of_several_companies() -> None:
     changes = told(event(), event(id="e2", intuitaccountid="2"))
     assert [one.realm_id for one in changes] == [REALM, "2"]
     assert told() == []
+
+
+@pytest.mark.parametrize("bad", [7, None, {}, event(time=None), event(id="a\0b"), {"type": "qbo.invoice.updated.v1"}])
+def test_an_event_that_cannot_be_read_keeps_nothing_from_the_others(bad: object) -> None:
+    read = read_changes(orjson.dumps([event(id="e1"), bad, event(id="e2")]))
+    assert [one.event_id for one in read.changes] == ["e1", "e2"]
+    assert read.error is not None
+    assert read.error.startswith("1 of 3 cannot be read: ")
+
+
+@pytest.mark.parametrize("bad", [7, None, {}, {"name": "Invoice", "id": "1", "operation": "Update"}])
+def test_in_the_old_form_neither(bad: object) -> None:
+    good = {"name": "Invoice", "id": "145", "operation": "Update", "lastUpdated": "2026-04-02T10:00:00.000Z"}
+    notifications = [{"realmId": REALM, "dataChangeEvent": {"entities": [bad, good]}}, {"realmId": REALM}]
+    read = read_changes(orjson.dumps({"eventNotifications": notifications}))
+    assert [one.qb_id for one in read.changes] == ["145"]
+    assert read.error is not None
+    assert read.error.startswith("2 of 3 cannot be read: ")
 
 
 def test_an_id_is_no_longer_than_its_column() -> None:

@@ -5,7 +5,7 @@ import dataclasses
 import structlog
 from shared.database import Begin
 
-from billing.clients.quickbooks.webhooks import UnreadableDelivery, check_signature, read_changes
+from billing.clients.quickbooks.webhooks import Told, UnreadableDelivery, check_signature, read_changes
 from billing.services.notices import UNREADABLE, NoticeService
 
 log = structlog.get_logger(__name__)
@@ -25,14 +25,17 @@ class SignedNotices:
     async def store(self, body: bytes) -> None:
         """Return once the delivery is durable with all that it tells of.
 
-        One that cannot be read is kept too and answered like any other: QuickBooks would hold back all later ones.
+        One that cannot be read is kept too and answered like any other: QuickBooks would hold back all later ones. Of
+        one that can be read in part, that part is taken, and the error is noted beside it.
         """
-        error, changes = None, []
         try:
-            changes = [dataclasses.asdict(change) for change in read_changes(body)]
+            told = read_changes(body)
         except UnreadableDelivery as unreadable:
-            error = str(unreadable)[:500]
+            told = Told([], str(unreadable))
+        error = told.error and told.error[:500]
+        if error:
             UNREADABLE.inc()
-            log.error("webhook.unreadable", error=error)
+            log.error("webhook.unreadable", error=error, read=len(told.changes))
+        changes = [dataclasses.asdict(change) for change in told.changes]
         async with self._begin() as tx:
             await (await tx.aget(NoticeService)).keep(body, changes, error=error)

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import hmac
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +15,7 @@ from billing.provider import ENTITIES
 
 _ENTITIES = {name.lower(): name for name in (*ENTITIES, "Preferences")}
 _MOST_ID = 200
+_UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, OverflowError)
 
 
 class UnsignedDelivery(Unauthorized):
@@ -54,52 +55,89 @@ def check_signature(body: bytes, signature: str | None, verifier_token: str) -> 
         raise UnsignedDelivery("The signature of this delivery is missing or wrong.")
 
 
-def read_changes(body: bytes) -> list[Change]:
-    """Every change in a delivery that is one of ours to know, of whichever companies. Raises UnreadableDelivery."""
+@dataclass(frozen=True)
+class Told:
+    """What a delivery tells: `error` says what of it cannot be read, if anything."""
+
+    changes: list[Change]
+    error: str | None
+
+
+def read_changes(body: bytes) -> Told:
+    """Every change in a delivery that is one of ours to know, of whichever companies.
+
+    What cannot be read keeps nothing from the others. Raises UnreadableDelivery where that leaves none.
+    """
     try:
         document = orjson.loads(body)
         found = list(_cloud_events(document) if isinstance(document, list) else _notifications(document))
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+    except _UNREADABLE as error:
         raise UnreadableDelivery(repr(error)) from error
-    return found
+    changes = [one for one in found if isinstance(one, Change)]
+    errors = [one for one in found if isinstance(one, Exception)]
+    if not errors:
+        return Told(changes, error=None)
+    said = f"{len(errors)} of {len(found)} cannot be read: {errors[0]!r}"
+    if not changes:
+        raise UnreadableDelivery(said) from errors[0]
+    return Told(changes, said)
 
 
-def _cloud_events(document: list[Any]) -> Iterator[Change]:
-    for event in document:
-        # qbo.invoice.updated.v1
-        _, entity, operation, *_ = (*str(event["type"]).lower().split("."), "", "")
-        if entity not in _ENTITIES:
+Read = Change | Exception | None
+"""A change, why it cannot be read, or nothing where it is of a kind that is not mirrored."""
+
+
+def _attempt(read: Callable[..., Change | None], *given: Any) -> Read:
+    try:
+        return read(*given)
+    except _UNREADABLE as error:
+        return error
+
+
+def _cloud_events(document: list[Any]) -> Iterator[Read]:
+    return (_attempt(_cloud_event, event) for event in document)
+
+
+def _cloud_event(event: dict[str, Any]) -> Change | None:
+    # qbo.invoice.updated.v1
+    _, entity, operation, *_ = (*str(event["type"]).lower().split("."), "", "")
+    if entity not in _ENTITIES:
+        return None
+    return Change(
+        event_id=str(event["id"])[:_MOST_ID],
+        realm_id=str(event["intuitaccountid"]),
+        entity=_ENTITIES[entity],
+        qb_id=str(event["intuitentityid"]),
+        operation=operation,
+        occurred_at=_instant(str(event["time"])),
+        gone_id=_gone(event.get("data")),
+    )
+
+
+def _notifications(document: dict[str, Any]) -> Iterator[Read]:
+    for notification in list(document["eventNotifications"]):
+        try:
+            realm_id, entities = str(notification["realmId"]), list(notification["dataChangeEvent"]["entities"])
+        except _UNREADABLE as error:
+            yield error
             continue
-        yield Change(
-            event_id=str(event["id"])[:_MOST_ID],
-            realm_id=str(event["intuitaccountid"]),
-            entity=_ENTITIES[entity],
-            qb_id=str(event["intuitentityid"]),
-            operation=operation,
-            occurred_at=_instant(str(event["time"])),
-            gone_id=_gone(event.get("data")),
-        )
+        yield from (_attempt(_notification, realm_id, entity) for entity in entities)
 
 
-def _notifications(document: dict[str, Any]) -> Iterator[Change]:
-    for notification in document["eventNotifications"]:
-        realm_id = str(notification["realmId"])
-        for entity in notification["dataChangeEvent"]["entities"]:
-            name, operation = str(entity["name"]), str(entity["operation"]).lower()
-            if name.lower() not in _ENTITIES:
-                continue
-            yield Change(
-                # This form names no events: what is told twice is told with the same words.
-                event_id=":".join((realm_id, name, str(entity["id"]), operation, str(entity["lastUpdated"])))[
-                    :_MOST_ID
-                ],
-                realm_id=realm_id,
-                entity=_ENTITIES[name.lower()],
-                qb_id=str(entity["id"]),
-                operation=_OPERATIONS.get(operation, operation),
-                occurred_at=_instant(str(entity["lastUpdated"])),
-                gone_id=_gone(entity),
-            )
+def _notification(realm_id: str, entity: dict[str, Any]) -> Change | None:
+    name, operation = str(entity["name"]), str(entity["operation"]).lower()
+    if name.lower() not in _ENTITIES:
+        return None
+    return Change(
+        # This form names no events: what is told twice is told with the same words.
+        event_id=":".join((realm_id, name, str(entity["id"]), operation, str(entity["lastUpdated"])))[:_MOST_ID],
+        realm_id=realm_id,
+        entity=_ENTITIES[name.lower()],
+        qb_id=str(entity["id"]),
+        operation=_OPERATIONS.get(operation, operation),
+        occurred_at=_instant(str(entity["lastUpdated"])),
+        gone_id=_gone(entity),
+    )
 
 
 _OPERATIONS = {"create": "created", "update": "updated", "delete": "deleted", "merge": "merged"}
