@@ -23,6 +23,7 @@ __all__ = [
     "NothingLeft",
     "NothingToCallIt",
     "NumbersNotOurs",
+    "OfAnotherCompany",
     "PeriodClosed",
     "StateRefused",
     "UnknownItem",
@@ -42,6 +43,12 @@ class ConsentRefused(Conflict):
 
 class AnotherCompany(Conflict):
     code = "another_company_connected"
+
+
+class OfAnotherCompany(Conflict):
+    """It stands in the books of a company that is not the one that is connected."""
+
+    code = "belongs_to_another_company"
 
 
 class NotADraft(Conflict):

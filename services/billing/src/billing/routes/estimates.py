@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import Depends, Query, Request, Response
 from pydantic import BaseModel
 from shared.auth import Principal
-from shared.database import UnitOfWork
+from shared.database import Begin, UnitOfWork
 from shared.errors import Conflict, InvalidTransition, NotFound, PreconditionFailed, PreconditionRequired, ProviderError
 from shared.etag import IfMatch, set_etag
 from shared.events.envelope import Instant
@@ -25,15 +25,17 @@ from billing.errors import (
     NotConnected,
     NotWritten,
     NumbersNotOurs,
+    OfAnotherCompany,
     PeriodClosed,
     UnknownItem,
 )
 from billing.lines import read_lines
-from billing.models import Customer, Estimate
+from billing.models import Customer, Estimate, Invoice
 from billing.public_links import PublicLinks
 from billing.queries import items_by_qb_id
 from billing.routes.forms import CustomerRef, LineOut, Lines, WriteOut
 from billing.routes.schemas import Body, DueDay, Email, Memo, MoneyOut, Name, Text, known_money, money, person_of
+from billing.services.connections import ConnectionService
 from billing.services.documents import DocumentService
 from billing.services.estimates import EstimateChanges, EstimateService, NewEstimate
 from billing.services.forms import FormService
@@ -47,7 +49,7 @@ router = ApiRouter(prefix="/api/v1/estimates", tags=["estimates"])
 Reader = Annotated[Principal, can("estimates:read")]
 Writer = Annotated[Principal, can("estimates:write")]
 
-_BARRED = (NotConnected, CustomerGone, EmptyForm, PeriodClosed, NumbersNotOurs, UnknownItem)
+_BARRED = (NotConnected, OfAnotherCompany, CustomerGone, EmptyForm, PeriodClosed, NumbersNotOurs, UnknownItem)
 
 
 class EstimateIn(Body):
@@ -194,8 +196,9 @@ async def _shown(
 ShownEstimate = Annotated[Shown, Depends(_shown, scope="function")]
 
 
-def _listed(status: EstimateStatus | None, customer_id: UUID | None, contact_id: UUID | None) -> Any:
+def _listed(realm_id: str, status: EstimateStatus | None, customer_id: UUID | None, contact_id: UUID | None) -> Any:
     statement: Any = select(Estimate, Customer).join(Customer, Customer.id == Estimate.customer_id)
+    statement = statement.where(Estimate.realm_id == realm_id)
     if status is not None:
         statement = statement.where(Estimate.status == status)
     if customer_id is not None:
@@ -210,15 +213,16 @@ async def list_estimates(
     params: PageParams,
     uow: Needs[UnitOfWork],
     forms: Needs[FormService],
+    connections: Needs[ConnectionService],
     user: Reader,
     status: Annotated[EstimateStatus | None, Query()] = None,
     customer_id: Annotated[UUID | None, Query()] = None,
     contact_id: Annotated[UUID | None, Query()] = None,
 ) -> Page[EstimateItem]:
-    """Newest first."""
+    """Newest first; those of the company that is, or was last, connected."""
     rows, cursor, total = await page(
         uow.session,
-        _listed(status, customer_id, contact_id),
+        _listed(await connections.current_realm(), status, customer_id, contact_id),
         keys=[Estimate.created_at.desc(), Estimate.id.desc()],
         params=params,
         scope={"status": status, "customer_id": customer_id, "contact_id": contact_id},
@@ -246,7 +250,9 @@ async def get_estimate(
 
 @router.patch(
     "/{estimate_id}",
-    responses=problems(NotFound, NotADraft, NotConnected, PreconditionFailed, PreconditionRequired, UnknownItem),
+    responses=problems(
+        NotFound, NotADraft, NotConnected, OfAnotherCompany, PreconditionFailed, PreconditionRequired, UnknownItem
+    ),
 )
 async def edit_estimate(
     estimate_id: UUID,
@@ -298,7 +304,9 @@ async def send_estimate(
     return await shown.out(row, response)
 
 
-@router.post("/{estimate_id}/accept", responses=problems(NotFound, AlreadyAnswered, InvalidTransition))
+@router.post(
+    "/{estimate_id}/accept", responses=problems(NotFound, AlreadyAnswered, OfAnotherCompany, InvalidTransition)
+)
 async def accept_estimate(
     estimate_id: UUID,
     answer: AnswerIn,
@@ -312,7 +320,9 @@ async def accept_estimate(
     return await shown.out(row, response)
 
 
-@router.post("/{estimate_id}/decline", responses=problems(NotFound, AlreadyAnswered, InvalidTransition))
+@router.post(
+    "/{estimate_id}/decline", responses=problems(NotFound, AlreadyAnswered, OfAnotherCompany, InvalidTransition)
+)
 async def decline_estimate(
     estimate_id: UUID,
     answer: AnswerIn,
@@ -331,13 +341,24 @@ PDF: dict[int | str, dict[str, Any]] = {
 }
 
 
+async def printed(request: Request, model: type[Estimate] | type[Invoice], form_id: UUID) -> Response:
+    """The PDF of a form of the company that is connected; QuickBooks is asked outside of any transaction."""
+    container = request.app.state.container
+    begin: Begin = await container.aget(Begin)
+    async with begin() as tx:
+        row: Estimate | Invoice | None = await (await tx.aget(AsyncSession)).get(model, form_id)
+        if row is not None:
+            await (await tx.aget(ConnectionService)).check_belongs(row.realm_id)
+    documents: DocumentService = await container.aget(DocumentService)
+    content = await documents.pdf(model, form_id)
+    return Response(content, media_type="application/pdf", headers={"Content-Disposition": "inline"})
+
+
 @router.get(
     "/{estimate_id}/pdf",
     response_class=Response,
-    responses={**PDF, **problems(NotFound, NotWritten, NotConnected, ProviderError)},
+    responses={**PDF, **problems(NotFound, NotWritten, NotConnected, OfAnotherCompany, ProviderError)},
 )
 async def get_estimate_pdf(estimate_id: UUID, request: Request, user: Reader) -> Response:
     """QuickBooks's own."""
-    documents: DocumentService = await request.app.state.container.aget(DocumentService)
-    content = await documents.pdf(Estimate, estimate_id)
-    return Response(content, media_type="application/pdf", headers={"Content-Disposition": "inline"})
+    return await printed(request, Estimate, estimate_id)

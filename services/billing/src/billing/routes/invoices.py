@@ -23,16 +23,16 @@ from billing.errors import (
     NothingLeft,
     NotWritten,
     NumbersNotOurs,
+    OfAnotherCompany,
     PeriodClosed,
 )
 from billing.lines import read_lines
 from billing.models import Customer, Invoice
 from billing.queries import items_by_qb_id
-from billing.routes.estimates import PDF, SendIn
+from billing.routes.estimates import PDF, SendIn, printed
 from billing.routes.forms import CustomerRef, LineOut, WriteOut
 from billing.routes.schemas import Body, DueDay, Email, MoneyOut, Plain, Share, known_money, money, person_of
 from billing.services.connections import ConnectionService
-from billing.services.documents import DocumentService
 from billing.services.forms import FormService
 from billing.services.intents import IntentService
 from billing.services.invoices import InvoiceService, NewInvoice
@@ -194,9 +194,15 @@ def _is(status: InvoiceStatus, today: date) -> ColumnElement[bool]:
 
 
 def _listed(
-    condition: ColumnElement[bool] | None, customer_id: UUID | None, contact_id: UUID | None, estimate_id: UUID | None
+    realm_id: str,
+    condition: ColumnElement[bool] | None,
+    *,
+    customer_id: UUID | None,
+    contact_id: UUID | None,
+    estimate_id: UUID | None,
 ) -> Any:
     statement: Any = select(Invoice, Customer).join(Customer, Customer.id == Invoice.customer_id)
+    statement = statement.where(Invoice.realm_id == realm_id)
     if condition is not None:
         statement = statement.where(condition)
     if customer_id is not None:
@@ -213,6 +219,7 @@ async def list_invoices(
     params: PageParams,
     uow: Needs[UnitOfWork],
     forms: Needs[FormService],
+    connections: Needs[ConnectionService],
     shown: AsShown,
     user: Reader,
     status: Annotated[InvoiceStatus | None, Query()] = None,
@@ -220,15 +227,16 @@ async def list_invoices(
     contact_id: Annotated[UUID | None, Query()] = None,
     estimate_id: Annotated[UUID | None, Query()] = None,
 ) -> Page[InvoiceItem]:
-    """Newest first."""
+    """Newest first; those of the company that is, or was last, connected."""
     today = await shown.today()
+    filters = {"customer_id": customer_id, "contact_id": contact_id, "estimate_id": estimate_id}
     condition = None if status is None else _is(status, today)
     rows, cursor, total = await page(
         uow.session,
-        _listed(condition, customer_id, contact_id, estimate_id),
+        _listed(await connections.current_realm(), condition, **filters),
         keys=[Invoice.written_on.desc(), Invoice.id.desc()],
         params=params,
-        scope={"status": status, "customer_id": customer_id, "contact_id": contact_id, "estimate_id": estimate_id},
+        scope={"status": status, **filters},
         counted=False,
     )
     items = [
@@ -244,6 +252,7 @@ async def list_invoices(
     responses=problems(
         NotFound,
         NotConnected,
+        OfAnotherCompany,
         InvalidTransition,
         AlreadyInvoiced,
         NothingLeft,
@@ -268,7 +277,11 @@ async def get_invoice(
     return await shown.out(await invoices.get(invoice_id), response)
 
 
-@router.post("/{invoice_id}/send", status_code=202, responses=problems(NotFound, NoEmailAddress, InvalidTransition))
+@router.post(
+    "/{invoice_id}/send",
+    status_code=202,
+    responses=problems(NotFound, OfAnotherCompany, NoEmailAddress, InvalidTransition),
+)
 async def send_invoice(
     invoice_id: UUID,
     wanted: SendIn,
@@ -282,7 +295,9 @@ async def send_invoice(
     return await shown.out(row, response)
 
 
-@router.post("/{invoice_id}/void", status_code=202, responses=problems(NotFound, NotWritten, InvalidTransition))
+@router.post(
+    "/{invoice_id}/void", status_code=202, responses=problems(NotFound, OfAnotherCompany, NotWritten, InvalidTransition)
+)
 async def void_invoice(
     invoice_id: UUID, invoices: Needs[InvoiceService], shown: AsShown, user: Writer, response: Response
 ) -> InvoiceOut:
@@ -293,10 +308,8 @@ async def void_invoice(
 @router.get(
     "/{invoice_id}/pdf",
     response_class=Response,
-    responses={**PDF, **problems(NotFound, NotWritten, NotConnected, ProviderError)},
+    responses={**PDF, **problems(NotFound, NotWritten, NotConnected, OfAnotherCompany, ProviderError)},
 )
 async def get_invoice_pdf(invoice_id: UUID, request: Request, user: Reader) -> Response:
     """QuickBooks's own."""
-    documents: DocumentService = await request.app.state.container.aget(DocumentService)
-    content = await documents.pdf(Invoice, invoice_id)
-    return Response(content, media_type="application/pdf", headers={"Content-Disposition": "inline"})
+    return await printed(request, Invoice, invoice_id)

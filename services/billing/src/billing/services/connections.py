@@ -11,7 +11,7 @@ from shared.events.billing import ConnectionLost, ConnectionRestored
 from shared.sealing import Seal
 from sqlalchemy import delete, select
 
-from billing.errors import AnotherCompany, ConsentRefused, StateRefused
+from billing.errors import AnotherCompany, ConsentRefused, OfAnotherCompany, StateRefused
 from billing.models import Connection, OAuthState, OAuthToken
 from billing.provider import CompanySeen, GrantRefused, Grants, NotConnected, Tokens
 from billing.services.marks import MarkService
@@ -67,6 +67,24 @@ class ConnectionService:
         if found is None or found.status is ConnectionStatus.DISCONNECTED:
             raise NotConnected
         return found
+
+    async def active_for(self, realm_id: str) -> Connection:
+        """The connection into which something of this company is written. Raises NotConnected or OfAnotherCompany."""
+        await self.check_belongs(realm_id)
+        return await self.active()
+
+    async def check_belongs(self, realm_id: str) -> None:
+        """Raises OfAnotherCompany where another company is connected than the one in whose books something stands."""
+        current = await self.current()
+        if current is None or current.status is ConnectionStatus.DISCONNECTED or current.realm_id == realm_id:
+            return
+        own = await self._uow.session.get(Connection, realm_id)
+        name = (own and own.company_name) or "another company"
+        raise OfAnotherCompany(
+            f"This belongs to {name}, but {current.company_name or 'another one'} is connected. Reconnect {name}, or"
+            " draft it anew for the company that is connected.",
+            realm_id=realm_id,
+        )
 
     async def health(self) -> Health:
         connection = await self.current()

@@ -111,15 +111,16 @@ class EstimateService:
             raise NotFound("There is no such job.")
 
     async def _fill(self, row: Estimate, wanted: Sequence[WantedLine], connection: Connection) -> None:
-        lines = await self._forms.lines(wanted)
+        lines = await self._forms.lines(row.realm_id, wanted)
         row.lines = store_lines(lines)
         self._forms.fill_totals(row, self._forms.totals(lines, connection))
 
     async def edit(self, estimate_id: UUID, changes: EstimateChanges, *, expected_version: int) -> Estimate:
-        """Raises NotADraft once it stands in QuickBooks, PreconditionFailed, UnknownItem."""
+        """Raises NotADraft once it stands in QuickBooks, PreconditionFailed, UnknownItem, OfAnotherCompany."""
         row = await self.get(estimate_id, lock=True)
         check_version(row.version, expected_version)
         self._check_draft(row)
+        await self._connections.check_belongs(row.realm_id)
         await self._check_job(changes.columns.get("job_id"))
         for name, value in changes.columns.items():
             setattr(row, name, value)
@@ -144,6 +145,7 @@ class EstimateService:
     async def push(self, estimate_id: UUID, *, by: str) -> Estimate:
         """Write it into QuickBooks: once, however often this is asked for. Raises what would keep it from that."""
         row = await self.get(estimate_id, lock=True)
+        await self._connections.check_belongs(row.realm_id)
         if row.status is EstimateStatus.DRAFT:
             await self._open(row, by=by)
         return row
@@ -176,9 +178,11 @@ class EstimateService:
     async def answer(self, estimate_id: UUID, *, accepted: bool, name: str, note: str | None) -> Estimate:
         """What the customer says, on the page or to us; QuickBooks is told. The same answer again changes nothing.
 
-        Raises AlreadyAnswered where it was answered otherwise, or is invoiced or gone.
+        Without a connection their word counts all the same, and QuickBooks is told later. Raises AlreadyAnswered where
+        it was answered otherwise, or is invoiced or gone, and OfAnotherCompany.
         """
         row = await self.get(estimate_id, lock=True)
+        await self._connections.check_belongs(row.realm_id)
         target = EstimateStatus.ACCEPTED if accepted else EstimateStatus.DECLINED
         if row.status is target:
             return row

@@ -34,10 +34,12 @@ class FormService:
     def __init__(self, uow: UnitOfWork) -> None:
         self._uow = uow
 
-    async def lines(self, wanted: Sequence[WantedLine]) -> list[Line]:
-        """Raises UnknownItem, or Invalid for a line that says nothing or has no price."""
+    async def lines(self, realm_id: str, wanted: Sequence[WantedLine]) -> list[Line]:
+        """Out of this company's price book. Raises UnknownItem, or Invalid for a line that says nothing or has no
+        price.
+        """
         ids = {line.item_id for line in wanted if line.item_id}
-        found = await self._uow.session.scalars(select(Item).where(Item.id.in_(ids)))
+        found = await self._uow.session.scalars(select(Item).where(Item.realm_id == realm_id, Item.id.in_(ids)))
         items = {item.id: item for item in found}
         return [_line(line, items, place) for place, line in enumerate(wanted)]
 

@@ -72,15 +72,15 @@ class InvoiceService:
         """The invoice, its lines and the intent to write it, in one commit. The estimate's row lock lets one be made at
         a time.
 
-        Raises InvalidTransition where the estimate is not accepted, AlreadyInvoiced, NothingLeft, or what would keep
-        QuickBooks from taking it.
+        Raises NotConnected, OfAnotherCompany, InvalidTransition where the estimate is not accepted, AlreadyInvoiced,
+        NothingLeft, or what would keep QuickBooks from taking it.
         """
         estimate = await self._estimates.get(new.estimate_id, lock=True)
+        connection = await self._connections.active_for(estimate.realm_id)
         if estimate.status is EstimateStatus.CLOSED:
             raise AlreadyInvoiced("This estimate is invoiced already.")
         if estimate.status is not EstimateStatus.ACCEPTED:
             raise InvalidTransition(f"This estimate is {estimate.status}; one that the customer accepted is invoiced.")
-        connection = await self._connections.active()
         customer = await self._uow.session.get_one(Customer, estimate.customer_id)
         today = self._forms.today(connection)
         self._forms.check_writable(connection, customer, today)
@@ -88,7 +88,7 @@ class InvoiceService:
         lines, shares = await self._lines(estimate, new)
         row = Invoice(
             id=uuid7(),
-            realm_id=connection.realm_id,
+            realm_id=estimate.realm_id,
             sync_token=-1,
             qb_updated_at="",
             version=1,
@@ -158,8 +158,9 @@ class InvoiceService:
         return rows.all()
 
     async def send(self, invoice_id: UUID, *, to: str | None, by: str) -> Invoice:
-        """E-mail it. Raises NoEmailAddress, or InvalidTransition for one that is voided or deleted."""
+        """E-mail it. Raises NoEmailAddress, OfAnotherCompany, or InvalidTransition for a voided or deleted one."""
         row = await self.get(invoice_id, lock=True)
+        await self._connections.check_belongs(row.realm_id)
         _check_stands(row)
         address = to or row.email
         if not address:
@@ -169,8 +170,12 @@ class InvoiceService:
         return row
 
     async def void(self, invoice_id: UUID, *, by: str) -> Invoice:
-        """Void it in QuickBooks; here it is void once QuickBooks says so. Raises NotWritten or InvalidTransition."""
+        """Void it in QuickBooks; here it is void once QuickBooks says so.
+
+        Raises NotWritten, OfAnotherCompany or InvalidTransition.
+        """
         row = await self.get(invoice_id, lock=True)
+        await self._connections.check_belongs(row.realm_id)
         _check_stands(row)
         if row.qb_id is None:
             raise NotWritten("This invoice is not in QuickBooks yet. Wait until it is written, or give the write up.")

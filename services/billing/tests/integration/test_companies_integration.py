@@ -1,0 +1,162 @@
+"""After a change of company: what stands in the books of one company is never written into those of another."""
+
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+from uuid import UUID
+
+from billing.models import Estimate, Invoice, Item, Push
+
+from .office import Office
+
+OTHER = "9130350000000002"
+ANA = {"first_name": "Ana", "last_name": "Lima", "phones": ["+16175550143"], "emails": ["ana@example.com"]}
+BEN = {"first_name": "Ben", "last_name": "Ode", "emails": ["ben@example.com"]}
+FIRST_NAME = "Attack-a-Crack Foundation Repair"
+
+
+async def post(office: Office, path: str, **body: Any) -> dict[str, Any]:
+    answer = await office.api.post(f"/api/v1/{path}", json=body)
+    assert answer.is_success, answer.text
+    return dict(answer.json())
+
+
+async def draft(office: Office, **person: Any) -> dict[str, Any]:
+    contact = await office.knows(**(person or ANA))
+    sold = await office.one(Item, Item.name == "Carbon fiber strap", Item.realm_id == (await realm(office)))
+    return await post(office, "estimates", contact_id=str(contact), lines=[{"item_id": str(sold.id)}])
+
+
+async def realm(office: Office) -> str:
+    return str((await office.health())["realm_id"])
+
+
+async def written(office: Office, **person: Any) -> dict[str, Any]:
+    made = await draft(office, **person)
+    await post(office, f"estimates/{made['id']}/push")
+    await office.settle()
+    return made
+
+
+async def connect_other(office: Office) -> None:
+    """Disconnect, and connect another company, which sells the same things."""
+    await post(office, "quickbooks/disconnect")
+    body = {"realm_id": OTHER, "name": "Dry Cellars"}
+    assert (await office.control.post("/sandbox/v1/quickbooks/companies", json=body)).is_success
+    begun = await post(office, "quickbooks/connect")
+    back = (await office.control.get(f"{begun['authorize_url']}&realmId={OTHER}")).headers["location"]
+    given = {name: values[0] for name, values in parse_qs(urlsplit(back).query).items()}
+    await post(office, "quickbooks/callback", code=given["code"], state=given["state"], realm_id=given["realmId"])
+    await office.settle()
+
+
+async def written_in_other(office: Office) -> list[tuple[str, str]]:
+    found = (await office.control.get(f"/sandbox/v1/quickbooks/companies/{OTHER}/ledger")).json()["items"]
+    return [(line["kind"], line["operation"]) for line in found if line["by"] != "person"]
+
+
+async def refused(office: Office, path: str, **body: Any) -> None:
+    answer = await office.api.post(f"/api/v1/{path}", json=body)
+    assert (path, answer.status_code, answer.json().get("code")) == (path, 409, "belongs_to_another_company")
+    assert FIRST_NAME in answer.json()["detail"]
+    assert "Dry Cellars" in answer.json()["detail"]
+
+
+async def test_an_estimate_of_another_company_is_neither_written_sent_answered_nor_invoiced(
+    connected: Office,
+) -> None:
+    unwritten = await draft(connected)
+    is_open = await written(connected)
+    agreed = await written(connected)
+    await post(connected, f"estimates/{agreed['id']}/accept", name="Ana Lima")
+    await connected.settle()
+    before = await connected.pushes()
+    await connect_other(connected)
+    for estimate in (unwritten, is_open):
+        await refused(connected, f"estimates/{estimate['id']}/push")
+        await refused(connected, f"estimates/{estimate['id']}/send", to="ana@example.com")
+    for verb in ("accept", "decline"):
+        await refused(connected, f"estimates/{is_open['id']}/{verb}", name="Ana Lima")
+    await refused(connected, "invoices", estimate_id=agreed["id"])
+    await refused(connected, "invoices", estimate_id=agreed["id"], part="deposit", share="0.3")
+    await connected.settle()
+    assert await connected.pushes() == before
+    assert await connected.rows(Invoice) == []
+    assert await written_in_other(connected) == []
+
+
+async def test_an_invoice_of_another_company_is_neither_sent_nor_voided(connected: Office) -> None:
+    made = await written(connected)
+    await post(connected, f"estimates/{made['id']}/accept", name="Ana Lima")
+    invoice = await post(connected, "invoices", estimate_id=made["id"])
+    await connected.settle()
+    before = await connected.pushes()
+    await connect_other(connected)
+    await refused(connected, f"invoices/{invoice['id']}/send", to="ana@example.com")
+    await refused(connected, f"invoices/{invoice['id']}/void")
+    assert await connected.pushes() == before
+
+
+async def test_a_form_of_another_company_is_not_printed(connected: Office) -> None:
+    made = await written(connected)
+    await post(connected, f"estimates/{made['id']}/accept", name="Ana Lima")
+    invoice = await post(connected, "invoices", estimate_id=made["id"])
+    await connected.settle()
+    await connect_other(connected)
+    for path in (f"estimates/{made['id']}/pdf", f"invoices/{invoice['id']}/pdf"):
+        answer = await connected.api.get(f"/api/v1/{path}")
+        assert (answer.status_code, answer.json()["code"]) == (409, "belongs_to_another_company")
+
+
+async def test_a_draft_of_another_company_is_not_edited_but_may_be_thrown_away(connected: Office) -> None:
+    made = await draft(connected)
+    await connect_other(connected)
+    theirs = await connected.one(Item, Item.name == "Carbon fiber strap", Item.realm_id == OTHER)
+    address, match = f"/api/v1/estimates/{made['id']}", {"If-Match": '"1"'}
+    edited = await connected.api.patch(address, json={"lines": [{"item_id": str(theirs.id)}]}, headers=match)
+    assert (edited.status_code, edited.json()["code"]) == (409, "belongs_to_another_company")
+    assert (await connected.api.delete(address, headers=match)).status_code == 204
+
+
+async def test_an_item_of_another_company_is_unknown(connected: Office) -> None:
+    ours = await connected.one(Item, Item.name == "Carbon fiber strap")
+    await connect_other(connected)
+    contact = await connected.knows(**BEN)
+    body = {"contact_id": str(contact), "lines": [{"item_id": str(ours.id)}]}
+    answer = await connected.api.post("/api/v1/estimates", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (409, "unknown_item")
+
+
+async def test_lists_show_the_forms_of_the_company_that_is_connected(connected: Office) -> None:
+    first = await written(connected)
+    await post(connected, f"estimates/{first['id']}/accept", name="Ana Lima")
+    await post(connected, "invoices", estimate_id=first["id"])
+    await connected.settle()
+    await connect_other(connected)
+
+    async def listed(resource: str) -> list[str]:
+        return [row["id"] for row in (await connected.api.get(f"/api/v1/{resource}")).json()["items"]]
+
+    assert (await listed("estimates"), await listed("invoices")) == ([], [])
+    second = await written(connected, **BEN)
+    await post(connected, f"estimates/{second['id']}/accept", name="Ben Ode")
+    invoice = await post(connected, "invoices", estimate_id=second["id"])
+    await connected.settle()
+    assert (await listed("estimates"), await listed("invoices")) == ([second["id"]], [invoice["id"]])
+    row = await connected.one(Invoice, Invoice.id == UUID(invoice["id"]))
+    assert (row.realm_id, row.qb_id is not None) == (OTHER, True)
+
+
+async def test_what_was_refused_is_done_after_its_own_company_is_connected_again(connected: Office) -> None:
+    made = await written(connected)
+    await post(connected, f"estimates/{made['id']}/accept", name="Ana Lima")
+    await connected.settle()
+    await connect_other(connected)
+    await refused(connected, "invoices", estimate_id=made["id"])
+    await post(connected, "quickbooks/disconnect")
+    await connected.connect()
+    await connected.settle()
+    await post(connected, "invoices", estimate_id=made["id"])
+    await connected.settle()
+    assert [line["operation"] for line in await connected.ledger("Invoice")] == ["created"]
+    assert await written_in_other(connected) == []
+    assert {push.realm_id for push in await connected.rows(Push)} == {(await connected.one(Estimate)).realm_id}
