@@ -1,14 +1,16 @@
 """Each night our books are compared with QuickBooks's: what differs is said line by line, and mended."""
 
 from datetime import timedelta
+from typing import Any
 from unittest.mock import ANY
 
-from billing.models import CreditMemo, Customer, DifferenceRun, Estimate, Invoice, Item, Payment
+import pytest
+from billing.models import Application, CreditMemo, Customer, DifferenceRun, Estimate, Invoice, Item, Payment
 from billing.states import EstimateStatus
 from sqlalchemy import update
 
 from .books import by_id, changed, compared, execute, form, pay
-from .office import Office
+from .office import COMPANY, Office
 
 HOUR = timedelta(hours=1)
 LOST = {"shares": {"missing": 1.0}}
@@ -93,6 +95,120 @@ async def test_what_differs_is_said_line_by_line_and_mended(connected: Office) -
     assert (await by_id(connected, Customer, ben)).is_active
     assert not (await connected.one(Customer, Customer.qb_id == "888888")).is_active
     assert await compared(connected) == []
+
+
+MENDED = "it had been missed, and was read again"
+
+
+@pytest.mark.parametrize(
+    ("model", "wrong", "said"),
+    [
+        (Estimate, {"status": EstimateStatus.DECLINED}, [("Estimate", "status", "declined", "open")]),
+        (Invoice, {"is_voided": True}, [("Invoice", "voided", "True", "False")]),
+        (Payment, {"is_voided": True}, [("Payment", "voided", "True", "False")]),
+        (Invoice, {"lines": []}, [("Invoice", "line 1", None, ANY)]),
+        (Customer, {"email": "b@example.com"}, [("Customer", "email", "b@example.com", "a@example.com")]),
+        (Customer, {"phone": None}, [("Customer", "phone", "", "+16175550143")]),
+        (Customer, {"city": "Salem"}, [("Customer", "address", "1 Elm St, Salem, MA", "1 Elm St, Lynn, MA")]),
+        (Application, {"amount_cents": 1}, [("Payment", "applied", "Invoice {invoice} 1", "Invoice {invoice} 3000")]),
+    ],
+    ids=lambda one: "-".join(one) if isinstance(one, dict) else getattr(one, "__name__", ""),
+)
+async def test_whatever_is_wrong_is_said_and_mended(
+    connected: Office, model: Any, wrong: dict[str, Any], said: list[tuple[Any, ...]]
+) -> None:
+    ana = await connected.new_customer(
+        "Ana Lima",
+        PrimaryEmailAddr={"Address": "a@example.com"},
+        PrimaryPhone={"FreeFormNumber": "(617) 555-0143"},
+        BillAddr={"Line1": "1 Elm St", "City": "Lynn", "CountrySubDivisionCode": "MA"},
+    )
+    invoice = await form(connected, "Invoice", ana["Id"], "80.00")
+    await form(connected, "Estimate", ana["Id"], "7.00")
+    await pay(connected, ana["Id"], "30", ("30", "Invoice", invoice["Id"]))
+    await connected.settle()
+    assert await compared(connected) == []
+    await execute(connected, update(model).values(**wrong))
+    expected = [
+        (*(one.format(invoice=invoice["Id"]) if isinstance(one, str) else one for one in line), MENDED) for line in said
+    ]
+    assert await compared(connected) == expected
+    assert await compared(connected) == []
+
+
+async def test_another_customer_of_a_form_or_a_payment_is_said_and_mended(connected: Office) -> None:
+    ana, ben = await connected.new_customer("Ana Lima"), await connected.new_customer("Ben Ode")
+    invoice = await form(connected, "Invoice", ana["Id"], "80.00")
+    await form(connected, "Estimate", ana["Id"], "7.00")
+    await form(connected, "CreditMemo", ana["Id"], "10.00")
+    await pay(connected, ana["Id"], "30", ("30", "Invoice", invoice["Id"]))
+    await connected.settle()
+    wrong = (await by_id(connected, Customer, ben)).id
+    for model in (Estimate, Invoice, CreditMemo, Payment):
+        await execute(connected, update(model).values(customer_id=wrong))
+    said = [line for line in await compared(connected) if line[1] == "customer"]
+    assert said == [
+        (entity, "customer", ben["Id"], ana["Id"], MENDED)
+        for entity in ("Estimate", "Invoice", "CreditMemo", "Payment")
+    ]
+    assert await compared(connected) == []
+
+
+async def test_forms_of_a_customer_who_was_merged_are_those_of_whom_they_became(connected: Office) -> None:
+    gone, kept = await connected.new_customer("Ana Lima"), await connected.new_customer("A. Lima-Santos")
+    await form(connected, "Invoice", gone["Id"], "80.00")
+    await connected.settle()
+    await connected.people_do("merge-customers", kept_id=kept["Id"], gone_id=gone["Id"])
+    await connected.settle()
+    before = (await by_id(connected, Customer, gone)).id
+    await execute(connected, update(Invoice).values(customer_id=before))
+    assert [line for line in await compared(connected) if line[0] == "Invoice"] == []
+
+
+async def test_books_of_months_differ_in_nothing(office: Office) -> None:
+    await office.control.post(f"{COMPANY}/fill", json={"customers": 60, "invoices": 150, "payments": 100})
+    await office.connect()
+    await office.settle()
+    assert len(await office.rows(Payment)) >= 100
+    assert await compared(office) == []
+
+
+async def test_an_estimate_that_expired_here_is_still_pending_there(connected: Office) -> None:
+    ana = await connected.new_customer("Ana Lima")
+    made = await form(connected, "Estimate", ana["Id"], "7.00", ExpirationDate="2031-03-05")
+    await connected.settle()
+    await connected.advance(timedelta(days=3))
+    await connected.settle()
+    assert (await by_id(connected, Estimate, made)).status is EstimateStatus.EXPIRED
+    assert await compared(connected) == []
+
+
+async def test_an_answer_that_waits_to_be_written_is_explained_by_that_alone(connected: Office) -> None:
+    ana = await connected.new_customer("Ana Lima")
+    made = await form(connected, "Estimate", ana["Id"], "7.00")
+    await connected.settle()
+    row = await by_id(connected, Estimate, made)
+    await connected.turn(calls={"chosen": {"update estimate": ["fault_in_200"]}})
+    assert (await connected.api.post(f"/api/v1/estimates/{row.id}/accept", json={"name": "Ana"})).is_success
+    await connected.settle()
+    ((entity, what, _, _, explanation),) = await compared(connected)
+    assert (entity, what) == ("mark_estimate", "1 to be written")
+    assert explanation.startswith("could not be written: QuickBooks refused this")
+    assert (await by_id(connected, Estimate, made)).status is EstimateStatus.ACCEPTED
+
+
+async def test_an_edit_that_waits_to_be_written_is_explained_by_that_alone(connected: Office) -> None:
+    ana = await connected.new_customer("Ana Lima")
+    await connected.settle()
+    row = await by_id(connected, Customer, ana)
+    await connected.turn(calls={"chosen": {"update customer": ["fault_in_200"]}})
+    answer = await connected.api.patch(
+        f"/api/v1/customers/{row.id}", json={"email": "ana@example.com"}, headers={"If-Match": f'"{row.version}"'}
+    )
+    assert answer.is_success, answer.text
+    await connected.settle()
+    assert [line[:2] for line in await compared(connected)] == [("update_customer", "1 to be written")]
+    assert (await by_id(connected, Customer, ana)).email == "ana@example.com"
 
 
 async def test_what_waits_to_be_written_is_explained_too(connected: Office) -> None:

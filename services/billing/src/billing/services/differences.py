@@ -1,21 +1,27 @@
 """Every night our books are compared with QuickBooks's: what differs is explained line by line, and mended."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
+import orjson
 import structlog
 from prometheus_client import Gauge
 from shared.database import Begin, UnitOfWork
 from shared.errors import ProviderOutcomeUnknown, ProviderUnavailable
 from shared.failpoints import failpoint
 from shared.ids import uuid7
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import aliased
 
 from billing.aging import differing
+from billing.lines import store_lines
 from billing.models import (
+    Application,
     Connection,
     CreditMemo,
     Customer,
@@ -27,6 +33,7 @@ from billing.models import (
     Payment,
     Push,
     Term,
+    among,
 )
 from billing.provider import (
     CreditMemoSeen,
@@ -43,12 +50,13 @@ from billing.provider import (
     TermSeen,
 )
 from billing.queries import owed_by_customer
+from billing.services.form_mirror import _STATUSES as STATUSES
 from billing.services.leases import Leases
 from billing.services.marks import DIFFERENCES, MarkService
 from billing.services.pulling import PAGE
 from billing.services.reading import Reader
 from billing.settlement import company_day
-from billing.states import PaymentKind, PushState
+from billing.states import EstimateStatus, PaymentKind, PushKind, PushState
 
 log = structlog.get_logger(__name__)
 
@@ -66,52 +74,117 @@ _MODELS: dict[str, type[Any]] = {
     "RefundReceipt": Payment,
 }
 Line = dict[str, str | None]
+Figures = dict[str, str]
+# What our rows say before QuickBooks does, while it waits to be written there.
+_WRITTEN = {"Customer": {"name", "email", "phone", "address"}, "Estimate": {"status"}}
 
 
-def theirs_of(seen: Seen) -> dict[str, str]:
+@dataclass(frozen=True)
+class Known:
+    """What stands in other rows than those that are compared."""
+
+    customers: Mapping[UUID, str] = field(default_factory=dict)
+    """QuickBooks's ids of our customers; of one who was merged, of whom they became."""
+    became: Mapping[str, str] = field(default_factory=dict)
+    """Of customers who were merged, in QuickBooks's ids."""
+    applied: Mapping[UUID, str] = field(default_factory=dict)
+    """What our payments went to."""
+    waiting: Set[UUID] = frozenset()
+    """Rows of which something is still to be written into QuickBooks."""
+
+
+def theirs_of(seen: Seen, known: Known) -> Figures:
     """What is compared, as QuickBooks has it."""
     match seen:
         case CustomerSeen():
-            return {"name": seen.display_name, "active": str(seen.is_active)}
+            return _customer(seen)
         case ItemSeen():
             return {"name": seen.name, "active": str(seen.is_active), "price": _plain(seen.unit_price)}
         case TermSeen():
             return {"name": seen.name, "active": str(seen.is_active)}
-        case InvoiceSeen():
-            return _form(seen) | {"balance": str(seen.balance_cents), "due": str(seen.due_on)}
-        case EstimateSeen():
-            return _form(seen)
-        case CreditMemoSeen():
-            return {"total": str(seen.total_cents), "remaining": str(seen.remaining_cents)}
+        case FormSeen():
+            customer = known.became.get(seen.customer, seen.customer)
+            return _form(seen, customer, store_lines(seen.lines)) | _of_kind(seen)
         case PaymentSeen():
-            return {"amount": str(seen.amount_cents), "unapplied": str(seen.unapplied_cents)}
+            return _money(seen, seen.amount_cents, known.became.get(seen.customer, seen.customer)) | {
+                "unapplied": str(seen.unapplied_cents),
+                "applied": _applied((share.kind, share.id, share.amount_cents) for share in seen.shares),
+            }
         case RefundSeen():
-            return {"amount": str(-seen.amount_cents)}
+            return _money(seen, -seen.amount_cents, known.became.get(seen.customer, seen.customer))
     return {}
 
 
-def ours_of(row: Any) -> dict[str, str]:
+def ours_of(row: Any, known: Known) -> Figures:
     """The same, as we have it."""
     match row:
         case Customer():
-            return {"name": row.display_name, "active": str(row.is_active)}
+            return _customer(row)
         case Item():
             return {"name": row.name, "active": str(row.is_active), "price": _plain(row.unit_price)}
         case Term():
             return {"name": row.name, "active": str(row.is_active)}
-        case Invoice():
-            return _form(row) | {"balance": str(row.balance_cents), "due": str(row.due_on)}
-        case Estimate():
-            return _form(row)
-        case CreditMemo():
-            return {"total": str(row.total_cents), "remaining": str(row.remaining_cents)}
+        case Form():
+            return _form(row, known.customers.get(row.customer_id, ""), row.lines) | _of_kind(row)
         case Payment(kind=PaymentKind.PAYMENT):
-            return {"amount": str(row.amount_cents), "unapplied": str(row.unapplied_cents)}
-    return {"amount": str(row.amount_cents)}
+            return _money(row, row.amount_cents, known.customers.get(row.customer_id, "")) | {
+                "unapplied": str(row.unapplied_cents),
+                "applied": known.applied.get(row.id, ""),
+            }
+    return _money(row, row.amount_cents, known.customers.get(row.customer_id, ""))
 
 
-def _form(one: FormSeen | Form) -> dict[str, str]:
-    return {"total": str(one.total_cents), "number": one.number or "", "date": str(one.written_on)}
+def _customer(one: CustomerSeen | Customer) -> Figures:
+    address = (
+        one.street,
+        one.city,
+        one.region,
+        one.postal_code,
+        *(text for _, text in sorted(one.address_rest.items())),
+    )
+    return {
+        "name": one.display_name,
+        "active": str(one.is_active),
+        "email": one.email or "",
+        "phone": one.phone or "",
+        "address": ", ".join(part for part in address if part),
+    }
+
+
+def _form(one: FormSeen | Form, customer: str, lines: Iterable[dict[str, Any]]) -> Figures:
+    head = {
+        "total": str(one.total_cents),
+        "number": one.number or "",
+        "date": str(one.written_on),
+        "customer": customer,
+    }
+    # The database keeps the members of a line in an order of its own.
+    said = (orjson.dumps(line, option=orjson.OPT_SORT_KEYS).decode() for line in lines)
+    return head | {f"line {number}": text for number, text in enumerate(said, start=1)}
+
+
+def _of_kind(one: FormSeen | Form) -> Figures:
+    match one:
+        case InvoiceSeen() | Invoice():
+            return {"balance": str(one.balance_cents), "due": str(one.due_on), "voided": str(one.is_voided)}
+        case CreditMemoSeen() | CreditMemo():
+            return {"remaining": str(one.remaining_cents)}
+        case EstimateSeen():
+            return {"status": STATUSES.get(one.status.lower(), EstimateStatus.OPEN).value}
+        case Estimate(status=EstimateStatus.EXPIRED):
+            # QuickBooks knows no expiry: an expired one is still pending there.
+            return {"status": EstimateStatus.OPEN.value}
+        case Estimate():
+            return {"status": one.status.value}
+    return {}
+
+
+def _money(one: PaymentSeen | RefundSeen | Payment, cents: int, customer: str) -> Figures:
+    return {"amount": str(cents), "customer": customer, "voided": str(one.is_voided)}
+
+
+def _applied(shares: Iterable[tuple[str, str, int]]) -> str:
+    return ", ".join(f"{kind} {qb_id} {cents}" for kind, qb_id, cents in shares)
 
 
 def _plain(price: Decimal | None) -> str:
@@ -127,6 +200,7 @@ class DifferenceService:
     async def compare(self, realm_id: str, entity: str, seen: Sequence[Seen]) -> list[Line]:
         """One line for each figure of these objects that we have otherwise, or not at all."""
         rows = await self._rows(realm_id, entity, [one.id for one in seen])
+        known = await self._known(realm_id, seen, rows.values())
         lines: list[Line] = []
         for one in seen:
             row = rows.get(one.id)
@@ -136,13 +210,72 @@ class DifferenceService:
             if row is None:
                 lines.append(_line(entity, one.id, getattr(one, "number", None), "missing here", None, "there"))
                 continue
-            ours = ours_of(row)
+            ours, theirs = ours_of(row, known), theirs_of(one, known)
+            # What waits to be written is said once, of all that wait.
+            passed_over = _WRITTEN.get(entity, set()) if row.id in known.waiting else set()
             lines += [
-                _line(entity, one.id, getattr(row, "number", None), name, ours.get(name), value)
-                for name, value in theirs_of(one).items()
-                if ours.get(name) != value
+                _line(entity, one.id, getattr(row, "number", None), name, ours.get(name), theirs.get(name))
+                for name in theirs | ours
+                if ours.get(name) != theirs.get(name) and name not in passed_over
             ]
         return lines
+
+    async def _known(self, realm_id: str, seen: Sequence[Seen], rows: Collection[Any]) -> Known:
+        first = next(iter(rows), None)
+        ids = [row.id for row in rows]
+        if isinstance(first, Customer):
+            return Known(waiting=await self._waiting(ids, PushKind.UPDATE_CUSTOMER))
+        if not isinstance(first, Form | Payment):
+            return Known()
+        named = [one.customer for one in seen if isinstance(one, FormSeen | PaymentSeen | RefundSeen)]
+        customers = await self._customers(realm_id, named, [row.customer_id for row in rows])
+        return Known(
+            customers={customer_id: kept for customer_id, _, kept in customers},
+            became={qb_id: kept for _, qb_id, kept in customers},
+            applied=await self._applied(ids) if isinstance(first, Payment) else {},
+            waiting=await self._waiting(ids, PushKind.MARK_ESTIMATE),
+        )
+
+    async def _customers(
+        self, realm_id: str, named: Collection[str], ids: Collection[UUID]
+    ) -> list[tuple[UUID, str, str]]:
+        """Of each: our id, QuickBooks's, and that of whom they became, over however many merges."""
+        one = select(Customer.id, Customer.qb_id, Customer.id.label("kept_id")).where(
+            Customer.realm_id == realm_id, or_(among(Customer.qb_id, named), among(Customer.id, ids))
+        )
+        way = one.cte("way", recursive=True)
+        kept = aliased(Customer)
+        further = select(way.c.id, way.c.qb_id, kept.merged_into_id).join(kept, kept.id == way.c.kept_id)
+        way = way.union(further.where(kept.merged_into_id.is_not(None)))
+        found = await self._uow.session.execute(
+            select(way.c.id, way.c.qb_id, kept.qb_id)
+            .join(kept, kept.id == way.c.kept_id)
+            .where(kept.merged_into_id.is_(None))
+        )
+        return [(row_id, qb_id or "", kept_id or "") for row_id, qb_id, kept_id in found]
+
+    async def _applied(self, payment_ids: Collection[UUID]) -> dict[UUID, str]:
+        shares: dict[UUID, list[tuple[str, str, int]]] = defaultdict(list)
+        rows = await self._uow.session.execute(
+            select(Application.payment_id, Invoice.qb_id, CreditMemo.qb_id, Application.amount_cents)
+            .outerjoin(Invoice, Invoice.id == Application.invoice_id)
+            .outerjoin(CreditMemo, CreditMemo.id == Application.credit_memo_id)
+            .where(among(Application.payment_id, payment_ids))
+            .order_by(Application.payment_id, Application.position)
+        )
+        for payment_id, invoice, memo, cents in rows:
+            shares[payment_id].append(("Invoice", invoice, cents) if invoice else ("CreditMemo", memo or "", cents))
+        return {payment_id: _applied(found) for payment_id, found in shares.items()}
+
+    async def _waiting(self, ids: Collection[UUID], kind: PushKind) -> frozenset[UUID]:
+        found = await self._uow.session.scalars(
+            select(Push.target_id).where(
+                among(Push.target_id, ids),
+                Push.kind == kind,
+                Push.state.in_((PushState.PENDING, PushState.FAILED)),
+            )
+        )
+        return frozenset(found)
 
     async def missing_there(self, realm_id: str, entity: str, known: set[str]) -> list[Line]:
         """Ours that QuickBooks did not list; what was deleted there stands here as deleted."""
