@@ -1,7 +1,9 @@
 """The story's second half: who said yes gets an estimate, accepted ones become invoices, and payments arrive."""
 
+import re
 import time
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -30,6 +32,7 @@ STRANGER = "Walk-in customer"
 """Somebody whom nobody texted, and whose money no text earned."""
 PAGE = 1000
 TRIES, PAUSE_SECONDS = 10, 0.3
+UUID_IN_NOTE = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass
@@ -49,8 +52,12 @@ class Books:
     our_invoices: dict[str, tuple[int, int]]
     their_money: int
     our_money: int
-    per_estimate: dict[str, int]
-    """Estimate → full invoices that stand."""
+    accepted: dict[str, int]
+    """Total, there, of each estimate that was accepted in the story."""
+    billed: dict[str, list[int]]
+    """What QuickBooks's own invoices bill of each of these."""
+    in_parts: Set[str]
+    """Those that are billed by a deposit and the rest; every other one at once."""
     revenue: dict[str, Any] | None
 
 
@@ -158,7 +165,7 @@ class Money:
         self._invoice(deals)
         self._pay(deals)
         self._show_revenue()
-        return reconcile(self._gather())
+        return reconcile(self._gather(deals))
 
     def _connect(self) -> None:
         self._screen.step("Connecting QuickBooks")
@@ -264,28 +271,28 @@ class Money:
         rows.append(("campaign", *_credits(found["revenue"])))
         self._screen.table(("", "first touch", "last touch", "assisted", "payments"), rows)
 
-    def _gather(self) -> Books:
-        theirs = {
-            one["Id"]: (_cents(one["TotalAmt"]), _cents(one["Balance"])) for one in self._quickbooks.all_of("Invoice")
-        }
-        ours, per_estimate = {}, dict[str, int]()
+    def _gather(self, deals: list[Deal]) -> Books:
+        invoices = list(self._quickbooks.all_of("Invoice"))
+        ours = {}
         for one in self._api.pages("/api/v1/invoices"):
-            detail = self._api.get(f"/api/v1/invoices/{one['id']}")
             if one["status"] == "deleted":
                 continue
+            detail = self._api.get(f"/api/v1/invoices/{one['id']}")
             ours[detail["qb_id"] or one["id"]] = (one["total"]["amount_cents"], one["balance"]["amount_cents"])
-            if one["estimate_id"] and one["part"] == "full" and one["status"] != "voided":
-                per_estimate[one["estimate_id"]] = per_estimate.get(one["estimate_id"], 0) + 1
+        said_yes = [deal for deal in deals if deal.estimate["status"] == "accepted"]
+        estimates = {one["Id"]: _cents(one["TotalAmt"]) for one in self._quickbooks.all_of("Estimate")}
         received = sum(_cents(one["TotalAmt"]) for one in self._quickbooks.all_of("Payment"))
         given_back = sum(_cents(one["TotalAmt"]) for one in self._quickbooks.all_of("RefundReceipt"))
         totals = self._api.get("/api/v1/payments/totals")["totals"]
         currencies = self._api.get("/api/v1/revenue")["currencies"]
         return Books(
-            their_invoices=theirs,
+            their_invoices={one["Id"]: (_cents(one["TotalAmt"]), _cents(one["Balance"])) for one in invoices},
             our_invoices=ours,
             their_money=received - given_back,
             our_money=sum(one["amount"]["amount_cents"] for one in totals),
-            per_estimate=per_estimate,
+            accepted={_written(deal): estimates.get(_written(deal), 0) for deal in said_yes},
+            billed=billed(invoices, {str(one["id"]): _written(deal) for deal in said_yes for one in deal.invoices}),
+            in_parts={_written(deal) for deal in said_yes if len(deal.invoices) > 1},
             revenue=next((one for one in currencies if one["currency"] == "USD"), None),
         )
 
@@ -294,6 +301,7 @@ def reconcile(books: Books) -> list[Line]:
     """Our books, held against QuickBooks's own."""
     return [
         invoices_agree(books),
+        accepted_are_billed_once(books),
         balances_agree(books),
         *(all_money_is_somewhere(books, model) for model in ("first_touch", "last_touch")),
     ]
@@ -301,9 +309,40 @@ def reconcile(books: Books) -> list[Line]:
 
 def invoices_agree(books: Books) -> Line:
     there, here = set(books.their_invoices), set(books.our_invoices)
-    twice = [count for count in books.per_estimate.values() if count > 1]
-    figures = f"{len(there):,} = {len(here):,}, {len(books.per_estimate):,} estimates in full, {len(twice):,} twice"
-    return Line("invoices in QuickBooks = invoices here, one per estimate", figures, there == here and not twice)
+    return Line("invoices in QuickBooks = invoices here", f"{len(there):,} = {len(here):,}", there == here)
+
+
+def accepted_are_billed_once(books: Books) -> Line:
+    """By QuickBooks's own invoices: one over all of an estimate, or parts that add up to it."""
+    wrong = [one for one, total in books.accepted.items() if not _is_billed_once(books, one, total)]
+    figures = f"{len(books.accepted):,} accepted, {len(books.in_parts):,} in parts, {len(wrong):,} wrong"
+    return Line("each accepted estimate is billed once in QuickBooks", figures, bool(books.accepted) and not wrong)
+
+
+def _is_billed_once(books: Books, estimate: str, total: int) -> bool:
+    bills = books.billed.get(estimate, [])
+    return sum(bills) == total and (len(bills) > 1 if estimate in books.in_parts else len(bills) == 1)
+
+
+def billed(invoices: Iterable[dict[str, Any]], estimates: Mapping[str, str]) -> dict[str, list[int]]:
+    """What these documents of QuickBooks bill of each estimate; a voided one bills nothing.
+
+    QuickBooks links but one invoice to an estimate: the parts are known by the mark that we write into their notes.
+    `estimates`: the id of our invoice → its estimate's id in QuickBooks.
+    """
+    found = defaultdict[str, list[int]](list)
+    for one in invoices:
+        linked = {str(link["TxnId"]) for link in one.get("LinkedTxn", ()) if link["TxnType"] == "Estimate"}
+        marked = {estimates[id_] for id_ in UUID_IN_NOTE.findall(one.get("PrivateNote", "")) if id_ in estimates}
+        if cents := _cents(one["TotalAmt"]):
+            for estimate in (linked | marked) & set(estimates.values()):
+                found[estimate].append(cents)
+    return dict(found)
+
+
+def _written(deal: Deal) -> str:
+    """Its estimate's id in QuickBooks."""
+    return str(deal.estimate["qb_id"])
 
 
 def balances_agree(books: Books) -> Line:
