@@ -143,6 +143,7 @@ class EstimateSeen(FormSeen):
     status: str = "Pending"
     expires_on: date | None = None
     accepted_by: str | None = None
+    accepted_on: date | None = None
 
 
 @dataclass(frozen=True)

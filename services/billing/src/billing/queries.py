@@ -104,6 +104,9 @@ _DAYS_TO_PAY = text("""
 _ANSWERS = text("""
     SELECT status, count(*) AS estimates, coalesce(sum(total_cents), 0) AS cents FROM estimate
     WHERE realm_id = :realm AND status IN ('accepted', 'closed', 'declined', 'expired') AND status_at >= :since
+        AND (status <> 'closed' OR EXISTS (
+            SELECT FROM invoice WHERE estimate_id = estimate.id AND NOT is_voided AND NOT invoice.is_deleted
+        ))
     GROUP BY status
 """)
 
@@ -140,7 +143,10 @@ async def days_to_pay(session: AsyncSession, realm_id: str, since: date) -> Any:
 
 
 async def answers(session: AsyncSession, realm_id: str, since: datetime) -> dict[str, tuple[int, int]]:
-    """Estimates that were answered, or not in time, since then: how many, and cents, by state."""
+    """Estimates that were answered, or not in time, since then: how many, and cents, by state.
+
+    One that was closed without an invoice is none of them: nobody says whether the customer wanted it.
+    """
     rows = await session.execute(_ANSWERS, {"realm": realm_id, "since": since})
     return {row.status: (row.estimates, int(row.cents)) for row in rows}
 

@@ -134,6 +134,7 @@ def test_an_estimate() -> None:
     seen = read("Estimate", text)
     assert isinstance(seen, EstimateSeen)
     assert (seen.status, seen.accepted_by, seen.expires_on) == ("Accepted", "J. Doe", date(2026, 12, 1))
+    assert seen.accepted_on == date(2026, 11, 22)
     assert seen.lines == (
         Line(LineKind.ITEM, amount_cents=10_000),
         Line(LineKind.TEXT, "North wall"),

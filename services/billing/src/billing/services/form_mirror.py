@@ -1,9 +1,10 @@
 """The mirror of estimates, invoices and credit memos: what they say there, and what that changes for others."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, time
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from shared.database import UnitOfWork
 from shared.ids import uuid7
@@ -44,6 +45,7 @@ class FormMirror:
     ) -> None:
         rows = await self._forms(Estimate, seen, rows)
         answered = await self._being_marked([row.id for row in rows.values()])
+        zone = await self._zone(realm_id)
         for one in seen:
             row = rows.get(one.id)
             if not isinstance(one, EstimateSeen):
@@ -51,28 +53,38 @@ class FormMirror:
                     row.is_deleted, row.status, row.status_at = True, EstimateStatus.DELETED, self._uow.now
                     row.touch()
                 continue
+            at = self._uow.now if row is not None else self._first_status_at(one, zone)
             if row is None:
-                row = unwatched(Estimate, status=EstimateStatus.OPEN, status_at=self._uow.now)
+                row = unwatched(Estimate, status=EstimateStatus.OPEN, status_at=at)
                 self._begin(row, realm_id)
             elif row.is_deleted or not is_newer(one, row):
                 continue
             before = self._announcer.standing_of_estimate(row)
             self._fill(row, one, customers[one.customer])
             row.expires_on = one.expires_on
-            self._fill_status(row, one, is_answered=row.id in answered)
+            self._fill_status(row, one, at, is_answered=row.id in answered)
             self._announcer.estimate_moved(row, before, customers[one.customer])
         await self._insert_new()
 
-    def _fill_status(self, row: Estimate, seen: EstimateSeen, *, is_answered: bool) -> None:
+    def _first_status_at(self, seen: EstimateSeen, zone: str) -> datetime:
+        """Of what was so before we first saw it, the last change is the best that is known, unless it says the day."""
+        at = self._uow.now
+        if _status_of(seen) is EstimateStatus.ACCEPTED and seen.accepted_on is not None:
+            at = datetime.combine(seen.accepted_on, time(12), ZoneInfo(zone))
+        elif seen.updated_at:
+            at = datetime.fromisoformat(seen.updated_at)
+        return min(at, self._uow.now)
+
+    def _fill_status(self, row: Estimate, seen: EstimateSeen, at: datetime, *, is_answered: bool) -> None:
         """`is_answered`: here, and QuickBooks is still to be told; only an invoice says more than that."""
-        status = _STATUSES.get(seen.status.lower(), EstimateStatus.OPEN)
+        status = _status_of(seen)
         if is_answered and status is not EstimateStatus.CLOSED:
             return
         # QuickBooks knows no expiry: an expired one is still pending there.
         if status is EstimateStatus.OPEN and row.status is EstimateStatus.EXPIRED and not _is_later(row, self._uow):
             return
         if status is not row.status:
-            row.status, row.status_at = status, self._uow.now
+            row.status, row.status_at = status, at
             row.answered_by = seen.accepted_by or row.answered_by
 
     async def _being_marked(self, ids: Sequence[UUID]) -> set[UUID]:
@@ -190,6 +202,10 @@ class FormMirror:
 
     async def _zone(self, realm_id: str) -> str:
         return await self._uow.session.scalar(select(Connection.zone).where(Connection.realm_id == realm_id)) or "UTC"
+
+
+def _status_of(seen: EstimateSeen) -> EstimateStatus:
+    return _STATUSES.get(seen.status.lower(), EstimateStatus.OPEN)
 
 
 def _is_later(row: Estimate, uow: UnitOfWork) -> bool:

@@ -177,6 +177,7 @@ def _estimate(document: Document, head: dict[str, Any]) -> EstimateSeen:
         status=str(document.get("TxnStatus") or "Pending"),
         expires_on=_date(document.get("ExpirationDate")),
         accepted_by=_text(document, "AcceptedBy"),
+        accepted_on=_date(document.get("AcceptedDate")),
     )
 
 

@@ -1,5 +1,7 @@
 """Estimates are read again, for whether their discounts come off before the tax: their invoices have to say the same.
 
+What was answered before it was first read counts from its last change on; what ran out, from the end of its last day.
+
 Revision ID: 0007
 """
 
@@ -11,3 +13,11 @@ down_revision = "0006"
 
 def upgrade() -> None:
     op.execute("UPDATE sync_mark SET position = 1, done_at = NULL, due_at = crm_now() WHERE name = 'pull Estimate'")
+    op.execute(
+        "UPDATE estimate SET status_at = least(status_at, qb_updated_at::timestamptz)"
+        " WHERE source = 'quickbooks' AND status_at = created_at AND qb_updated_at <> ''"
+    )
+    op.execute(
+        "UPDATE estimate SET status_at = least(status_at, (expires_on + 1)::timestamp AT TIME ZONE 'UTC')"
+        " WHERE status = 'expired' AND expires_on IS NOT NULL"
+    )
