@@ -26,9 +26,16 @@ BANNED_NAMES = re.compile(r"(^|_)(utils|helpers|common|base|manager|processor)$|
 LEFT_FOR_LATER = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b|^\s+raise NotImplementedError$", re.MULTILINE)
 SECRET_COMPARISON = re.compile(r"\b(signature|hmac|secret)\s*(==|!=)|(==|!=)\s*(signature|hmac|secret)\b")
 
-# Where amounts of money are handled: all of billing, and what the others keep of it.
+# Where amounts of money are handled: all of billing, the books of the stand-in for QuickBooks, what the demo reads of
+# them, and what the others keep of money.
 MONEY = (
     "services/billing/src/billing",
+    "sandbox/src/sandbox/quickbooks",
+    "sandbox/src/sandbox/services/quickbooks",
+    "sandbox/src/sandbox/routes/quickbooks",
+    "sandbox/src/sandbox/models/quickbooks.py",
+    "sandbox/src/sandbox/migrations/versions/0002_quickbooks.py",
+    "demo/src/demo/money.py",
     "shared/src/shared/rules/money.py",
     "shared/src/shared/decimal_json.py",
     "shared/src/shared/events/billing.py",
@@ -62,7 +69,8 @@ MONEY = (
         )
     ),
 )
-# What stands around each of these is no amount: (file of billing, the expression) by the reason.
+# What stands around each of these is no amount, or no float: (file, the expression) by the reason. Billing's own files
+# are named from its package on.
 FLOATS_ALLOWED = {
     "seconds to wait": {
         "clients/quickbooks/client.py: [str, float]",
@@ -72,6 +80,9 @@ FLOATS_ALLOWED = {
         "clients/quickbooks/faults.py: wait: float",
         "clients/quickbooks/faults.py: retry_after=2.0",
         "registry.py: seconds: float",
+        "services/leases.py: LONGEST_SECONDS = 3600.0",
+        "services/leases.py: LONGEST_SECONDS / self._pause",
+        "services/leases.py: settings.reading_lease_seconds / 3",
         "services/notices.py: _RETRY_SECONDS = 2.0",
         "services/pushing.py: random.uniform(0.75, 1.25)",
         "settings.py: quickbooks_throttle_seconds: float = Field(60, gt=0)",
@@ -79,6 +90,33 @@ FLOATS_ALLOWED = {
         "settings.py: push_lease_seconds: float = Field(120, gt=0)",
         "settings.py: reading_lease_seconds: float = Field(30, gt=0)",
         "settings.py: push_retry_seconds: float = Field(2, gt=0)",
+        "sandbox/src/sandbox/quickbooks/controls.py: late_seconds: Seconds = 3600.0",
+        "sandbox/src/sandbox/quickbooks/controls.py: reorder_seconds: Seconds = 30.0",
+        "sandbox/src/sandbox/quickbooks/limits.py: MINUTE = 60.0",
+        "sandbox/src/sandbox/quickbooks/limits.py: at: float",
+        "sandbox/src/sandbox/quickbooks/limits.py: deque[float]",
+        "sandbox/src/sandbox/quickbooks/notices.py: ANSWER_SECONDS = 3.0",
+        "sandbox/src/sandbox/routes/quickbooks/edge.py: FaultyResponse(response, WireFault.RESET, 0.0)",
+        "sandbox/src/sandbox/services/quickbooks/store.py: late.get(fault, 0.0)",
+        "sandbox/src/sandbox/services/quickbooks/store.py: late.get(fault, 0.0) if fault else 0.0",
+        "demo/src/demo/money.py: (10, 0.3)",
+    },
+    "parts of a span of time": {
+        "sandbox/src/sandbox/quickbooks/filling.py: span * (number + 1) / (wanted.invoices + 1)",
+        "sandbox/src/sandbox/quickbooks/filling.py: span * number / wanted.customers",
+    },
+    "how often something happens": {
+        "sandbox/src/sandbox/quickbooks/filling.py: 0.08 <= draw < 0.12",
+        "sandbox/src/sandbox/quickbooks/filling.py: draw < 0.08",
+        "sandbox/src/sandbox/quickbooks/filling.py: draw > 0.9",
+    },
+    "decimals, which their division leaves decimals": {
+        "totals.py: Decimal(discount * taxable).scaleb(-2) / gross",
+        "sandbox/src/sandbox/quickbooks/filling.py: invoice.open / 2",
+        "sandbox/src/sandbox/quickbooks/money.py: discount * taxable / gross",
+        "sandbox/src/sandbox/quickbooks/money.py: taxable * tax_percent / HUNDRED",
+        "sandbox/src/sandbox/quickbooks/money.py:"
+        " gross * number(detail.get('DiscountPercent') or 0, 'DiscountPercent') / HUNDRED",
     },
     "calls a second": {
         "settings.py: quickbooks_rate: float = Field(7.5, ge=0, le=10)",
