@@ -1,10 +1,16 @@
 """What each of QuickBooks's refusals means for the caller (reference, section 5)."""
 
-from typing import Any
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import UTC, date, datetime
+from typing import Any, TypeVar
 
 import httpx
 import orjson
 import pytest
+import structlog
+from billing.clients.quickbooks import client
 from billing.clients.quickbooks.client import Call, QuickBooksClient, Wire
 from billing.clients.quickbooks.faults import Fault, error_of, find_fault, is_about_tokens
 from billing.provider import (
@@ -46,6 +52,9 @@ def gateway(code: str, status: int) -> bytes:
     )
 
 
+T = TypeVar("T")
+
+
 class Company:
     """A QuickBooks that answers every call the same, and what our client made of it."""
 
@@ -54,9 +63,11 @@ class Company:
         self.tokens: list[str | None] = []
         self.waits: list[float] = []
         self.calls = 0
+        self.versions: list[str | None] = []
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         self.calls += 1
+        self.versions.append(request.url.params.get("minorversion"))
         return httpx.Response(self.status, content=self.content, headers=self.headers)
 
     async def _token(self, realm_id: str, rejected: str | None = None) -> str:
@@ -70,9 +81,12 @@ class Company:
         self.waits.append(seconds)
 
     async def ask(self, call: Call) -> dict[str, Any]:
+        return await self.does(lambda books: books.send(call))
+
+    async def does(self, what: Callable[[QuickBooksClient], Awaitable[T]]) -> T:
         async with httpx.AsyncClient(base_url="http://q", transport=httpx.MockTransport(self._answer)) as http:
             wire = Wire(http, self._token, self._turn, self._back_off, throttle_seconds=60)
-            return await QuickBooksClient(wire, "1").send(call)
+            return await what(QuickBooksClient(wire, "1"))
 
     async def refuses(self, call: Call) -> ProviderError:
         with pytest.raises(ProviderError) as raised:
@@ -230,3 +244,45 @@ def test_only_tokens_are_refreshed_for_tokens() -> None:
 )
 def test_a_fault_is_found_where_there_is_one(content: bytes, found: Fault | None) -> None:
     assert find_fault(httpx.Response(200, content=content)) == found
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        lambda books: books.company(),
+        lambda books: books.read("Invoice", "1"),
+        lambda books: books.find("Invoice", ["1"]),
+        lambda books: books.page("Invoice", 1, 10),
+        lambda books: books.page_changed("Invoice", datetime(2031, 1, 1, tzinfo=UTC), 1, 10),
+        lambda books: books.changes(["Invoice"], datetime(2031, 1, 1, tzinfo=UTC)),
+        lambda books: books.by_number("Invoice", "I-1"),
+        lambda books: books.by_name("Ana"),
+        lambda books: books.owed(date(2031, 1, 1)),
+        lambda books: books.write("Invoice", "{}", request_id="r1"),
+        lambda books: books.write("Invoice", "{}", request_id="r1", operation="void"),
+        lambda books: books.send_form("Invoice", "1", to="ana@example.com", request_id="r1"),
+        lambda books: books.pdf("Invoice", "1"),
+    ],
+)
+async def test_every_call_names_the_minor_version_that_its_answer_is_read_by(
+    what: Callable[[QuickBooksClient], Awaitable[Any]],
+) -> None:
+    company = Company(401, TOKEN_XML)
+    with pytest.raises(ProviderUnavailable):
+        await company.does(what)
+    assert company.versions == ["75", "75"], "also when it is tried again with another token"
+
+
+@pytest.mark.parametrize(("status", "content"), [(200, b'{"Invoice":{}}'), (400, fault("6000")), (502, PAGE)])
+async def test_intuits_name_of_a_call_is_logged_however_it_ends(
+    status: int, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Not by capture_logs(): tests that run before this one may have set a level above these lines.
+    logged = structlog.testing.LogCapture()
+    every_level = structlog.make_filtering_bound_logger(logging.NOTSET)
+    monkeypatch.setattr(client, "log", structlog.wrap_logger(None, processors=[logged], wrapper_class=every_level))
+    company = Company(status, content, {"intuit_tid": "1-2ab"})
+    with suppress(ProviderError):
+        await company.ask(WRITE)
+    (line,) = logged.entries
+    assert (line["event"], line["tid"], line["requestid"], line["status"]) == ("quickbooks.call", "1-2ab", "r1", status)
