@@ -212,7 +212,13 @@ class Money:
         for number, deal in enumerate(deals, start=1):
             verb = "decline" if number % DECLINES_EVERY == 0 else "accept"
             address = f"{urlsplit(deal.estimate['public_url']).path}/{verb}"
-            self._api.request("POST", address, data={"name": deal.recipient["name"] or "Home owner"})
+            total = deal.estimate["total"]
+            answer = {
+                "name": deal.recipient["name"] or "Home owner",
+                "total_cents": total["amount_cents"],
+                "currency": total["currency"],
+            }
+            self._api.request("POST", address, data=answer)
         self._pace.settle()
 
     def _invoice(self, deals: list[Deal]) -> None:

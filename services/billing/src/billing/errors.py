@@ -25,6 +25,7 @@ __all__ = [
     "NumbersNotOurs",
     "OfAnotherCompany",
     "PeriodClosed",
+    "PriceChanged",
     "StateRefused",
     "UnknownItem",
     "VisitCancelled",
@@ -87,6 +88,12 @@ class NoEmailAddress(Conflict):
 
 class AlreadyAnswered(Conflict):
     code = "already_answered"
+
+
+class PriceChanged(Conflict):
+    """It costs something else than what whoever accepts it was shown."""
+
+    code = "price_changed"
 
 
 class AlreadyInvoiced(Conflict):

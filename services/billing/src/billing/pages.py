@@ -26,7 +26,8 @@ label { display: block; font-weight: 600; } input, textarea { width: 100%; box-s
 button { padding: .7rem 1.4rem; font: inherit; font-weight: 600; border: 0; border-radius: .25rem; background: #0b5cad;
   color: #fff; cursor: pointer; } button.quiet { background: #fff; color: #8a1c1c; border: 1px solid #8a1c1c; }
 button:focus-visible, input:focus-visible, textarea:focus-visible, a:focus-visible { outline: 3px solid #f5a623; }
-.status { padding: .6rem .8rem; border-radius: .25rem; background: #e7f0fa; font-weight: 600; }
+.status, .notice { padding: .6rem .8rem; border-radius: .25rem; background: #e7f0fa; font-weight: 600; }
+.notice { background: #fdecd2; }
 @media (max-width: 30rem) { main { margin: 0; border-radius: 0; padding: 1rem; } }
 """
 
@@ -42,7 +43,9 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class EstimatePage:
-    """`action` is the page's own address; None where there is nothing to answer any more."""
+    """`action` is the page's own address; None where there is nothing to answer any more. `notice` is what came of an
+    answer that was not taken.
+    """
 
     business: str
     number: str
@@ -53,6 +56,7 @@ class EstimatePage:
     tax: Money
     total: Money
     action: str | None
+    notice: str | None = None
 
 
 def page(title: str, body: str, *, head: str = "") -> str:
@@ -75,10 +79,11 @@ def estimate_page(shown: EstimatePage) -> str:
     title = f"Estimate {shown.number}"
     parts = [
         f"<p>{escape(shown.business)}</p><h1>{escape(title)}</h1>",
+        f'<p class="notice" role="alert">{escape(shown.notice)}</p>' if shown.notice else "",
         f'<p class="status" role="status">{escape(_WORDS[shown.status])}</p>' if shown.status in _WORDS else "",
         _until(shown.expires_on),
         _table(shown),
-        _forms(shown.action) if shown.action else "",
+        _forms(shown.action, shown.total) if shown.action else "",
     ]
     return page(title, "".join(parts))
 
@@ -104,9 +109,12 @@ def _rows(lines: Iterable[Line], currency: str) -> Iterable[str]:
         yield f"<tr><td>{escape(line.description)}</td><td>{escape(quantity)}</td><td>{escape(amount)}</td></tr>"
 
 
-def _forms(action: str) -> str:
+def _forms(action: str, total: Money) -> str:
+    """A yes says to what: the total that stood on the page goes with it."""
     return (
         f'<form method="post" action="{escape(action)}/accept"><h2>Accept this estimate</h2>'
+        f'<input type="hidden" name="total_cents" value="{total.amount_cents}">'
+        f'<input type="hidden" name="currency" value="{escape(total.currency)}">'
         '<p><label>Your name <input name="name" required maxlength="100" autocomplete="name"></label></p>'
         '<p><label>Anything we should know <textarea name="note" maxlength="1000" rows="3"></textarea></label></p>'
         '<p><button type="submit">Accept</button></p></form>'

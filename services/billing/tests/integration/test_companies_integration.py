@@ -5,6 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 from billing.models import Estimate, Invoice, Item, Push
+from billing.states import EstimateStatus
 
 from .office import Office
 
@@ -160,3 +161,18 @@ async def test_what_was_refused_is_done_after_its_own_company_is_connected_again
     assert [line["operation"] for line in await connected.ledger("Invoice")] == ["created"]
     assert await written_in_other(connected) == []
     assert {push.realm_id for push in await connected.rows(Push)} == {(await connected.one(Estimate)).realm_id}
+
+
+async def test_the_customers_page_of_another_companys_estimate_asks_for_nothing(connected: Office) -> None:
+    made = await written(connected)
+    address = (await connected.api.get(f"/api/v1/estimates/{made['id']}")).json()["public_url"]
+    await connect_other(connected)
+    page = await connected.api.get(address, headers={"Authorization": ""})
+    assert (page.status_code, "<form" in page.text) == (200, False)
+    answer = {"name": "Ana Lima", "total_cents": "69062", "currency": "USD"}
+    for verb in ("accept", "decline"):
+        refusal = await connected.api.post(f"{address}/{verb}", data=answer, headers={"Authorization": ""})
+        assert (refusal.status_code, refusal.headers["content-type"].split(";")[0]) == (409, "text/html")
+        for text in (page.text, refusal.text):
+            assert "This estimate cannot be answered here any more. Call us." in text
+    assert (await connected.one(Estimate)).status is EstimateStatus.OPEN

@@ -1,6 +1,7 @@
 """Estimates and invoices: drafted, written into QuickBooks once, sent, answered, invoiced in parts, paid, voided."""
 
 import asyncio
+import re
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,6 +13,7 @@ from billing.models import Customer, Estimate, Invoice, Item, Push, Term
 from billing.public_links import PublicLinks
 from billing.states import EstimateStatus
 
+from .books import changed
 from .office import COMPANY, Office
 
 CONTACT = UUID("3f0c1c3e-7b0a-7000-8000-000000000001")
@@ -42,6 +44,14 @@ async def accepted(office: Office, **more: Any) -> dict[str, Any]:
     await post(office, f"estimates/{made['id']}/push")
     await office.settle()
     return await post(office, f"estimates/{made['id']}/accept", name="Ana Lima")
+
+
+async def public_page(office: Office, made: dict[str, Any]) -> tuple[str, dict[str, str]]:
+    """Where the customer answers an estimate that is in QuickBooks, and what the form there sends along by itself."""
+    address = str((await office.api.get(f"/api/v1/estimates/{made['id']}")).json()["public_url"])
+    page = await office.api.get(address, headers={"Authorization": ""})
+    assert page.status_code == 200
+    return address, dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page.text))
 
 
 async def test_a_draft_is_ours_alone_and_shows_what_quickbooks_will_make_of_it(connected: Office) -> None:
@@ -143,20 +153,73 @@ async def test_the_customer_answers_on_a_page_that_nobody_can_guess(connected: O
     assert page.status_code == 200
     assert "$1,381.25" in page.text
     assert "Accept this estimate" in page.text
-    nameless = await connected.api.post(f"{address}/accept", data={"name": " "})
-    assert nameless.status_code == 422
+    _, price = await public_page(connected, made)
+    assert price == {"total_cents": "138125", "currency": "USD"}
+    nameless = await connected.api.post(f"{address}/accept", data={"name": " ", **price})
+    assert (nameless.status_code, "enter your name" in nameless.text) == (422, True)
     for _ in range(2):
-        yes = await connected.api.post(f"{address}/accept", data={"name": "Ana <b>Lima</b>", "note": "In May"})
+        answer = {"name": "Ana <b>Lima</b>", "note": "In May", **price}
+        yes = await connected.api.post(f"{address}/accept", data=answer)
         assert (yes.status_code, "Thank you" in yes.text) == (200, True)
     no = await connected.api.post(f"{address}/decline", data={"name": "Ana"})
-    assert (no.status_code, no.json()["code"]) == (409, "already_answered")
+    assert (no.status_code, "This estimate is accepted already." in no.text) == (409, True)
     await connected.settle()
     qb_id = (await connected.one(Estimate)).qb_id
     theirs = (await connected.quickbooks("GET", f"estimate/{qb_id}"))["Estimate"]
     assert (theirs["TxnStatus"], theirs["AcceptedBy"]) == ("Accepted", "Ana <b>Lima</b>")
     assert len(await connected.published("billing.estimate.accepted.v1")) == 1
     other = address[:-1] + ("A" if address[-1] != "A" else "B")
-    assert (await connected.api.get(other)).status_code == 404
+    nobodys = await connected.api.get(other)
+    assert (nobodys.status_code, "There is no estimate at this address." in nobodys.text) == (404, True)
+    for answer in (nameless, no, nobodys):
+        assert answer.headers["content-type"].startswith("text/html")
+
+
+async def test_a_yes_counts_for_the_price_that_was_shown_and_for_no_other(connected: Office) -> None:
+    made = await draft(connected)
+    await post(connected, f"estimates/{made['id']}/push")
+    await connected.settle()
+    address, before = await public_page(connected, made)
+    theirs = (await connected.quickbooks("GET", f"estimate/{(await connected.one(Estimate)).qb_id}"))["Estimate"]
+    detail = {"ItemRef": {"value": "2"}, "TaxCodeRef": {"value": "NON"}}
+    line = {"DetailType": "SalesItemLineDetail", "Amount": 9999, "SalesItemLineDetail": detail}
+    await changed(connected, "Estimate", theirs, Line=[line])
+    await connected.settle()
+    stale = await connected.api.post(f"{address}/accept", data={"name": "Ana Lima", **before})
+    assert (stale.status_code, stale.headers["content-type"].split(";")[0]) == (409, "text/html")
+    assert "The price has changed since you opened this page: it is $9,999.00 now. Nothing was accepted." in stale.text
+    await connected.settle()
+    assert (await connected.one(Estimate)).status is EstimateStatus.OPEN
+    assert "mark_estimate" not in {kind for kind, _ in await connected.pushes()}
+    # The page that says so asks anew, with the price that it shows.
+    now = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', stale.text))
+    assert now == {"total_cents": "999900", "currency": "USD"}
+    yes = await connected.api.post(f"{address}/accept", data={"name": "Ana Lima", **now})
+    assert (yes.status_code, "Thank you" in yes.text) == (200, True)
+
+
+@pytest.mark.parametrize(
+    "price",
+    [
+        {},
+        {"total_cents": "138125"},
+        {"currency": "USD"},
+        {"total_cents": "1381.25", "currency": "USD"},
+        {"total_cents": "138125", "currency": "dollars"},
+    ],
+)
+async def test_a_yes_without_a_price_is_none_and_told_on_a_page(connected: Office, price: dict[str, str]) -> None:
+    made = await draft(connected)
+    await post(connected, f"estimates/{made['id']}/push")
+    await connected.settle()
+    address, _ = await public_page(connected, made)
+    answer = await connected.api.post(f"{address}/accept", data={"name": "Ana Lima", **price})
+    assert (answer.status_code, answer.headers["content-type"].split(";")[0]) == (422, "text/html")
+    assert "The price that you accept is missing. Open the page again from our e-mail" in answer.text
+    assert (await connected.one(Estimate)).status is EstimateStatus.OPEN
+    # A no needs none.
+    no = await connected.api.post(f"{address}/decline", data={"name": "Ana Lima"})
+    assert (no.status_code, "Declined." in no.text) == (200, True)
 
 
 async def test_nobody_says_yes_before_quickbooks_has_said_what_it_costs(connected: Office) -> None:
@@ -527,9 +590,12 @@ async def test_two_answers_at_once_are_one(connected: Office) -> None:
     made = await draft(connected)
     await post(connected, f"estimates/{made['id']}/push")
     await connected.settle()
-    address = (await connected.api.get(f"/api/v1/estimates/{made['id']}")).json()["public_url"]
+    address, price = await public_page(connected, made)
     answers = await asyncio.gather(
-        *(connected.api.post(f"{address}/{verb}", data={"name": "Ana"}) for verb in ("accept", "decline", "accept"))
+        *(
+            connected.api.post(f"{address}/{verb}", data={"name": "Ana", **price})
+            for verb in ("accept", "decline", "accept")
+        )
     )
     assert sorted({answer.status_code for answer in answers}) == [200, 409]
     await connected.settle()

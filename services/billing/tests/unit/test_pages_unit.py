@@ -92,6 +92,20 @@ def test_the_sums_add_up_for_whoever_adds_them() -> None:
     assert "$80.00" in page
 
 
+def test_a_yes_takes_the_total_along_that_was_shown() -> None:
+    found = read(estimate_page(SHOWN))
+    assert (found.attributes["name"][2:4], found.attributes["value"]) == (
+        ["total_cents", "currency"],
+        ["167344", "USD"],
+    )
+
+
+def test_what_came_of_an_answer_is_said_first() -> None:
+    found = read(estimate_page(replace(SHOWN, notice=f"The price has changed. {EVIL}")))
+    assert found.attributes["role"] == ["alert", "status"]
+    assert f"The price has changed. {EVIL}" in found.words
+
+
 @pytest.mark.parametrize("field", ["business", "number", "action"])
 def test_what_somebody_typed_is_text(field: str) -> None:
     page = estimate_page(replace(SHOWN, **{field: EVIL}))
@@ -140,7 +154,8 @@ def test_no_page_is_found_by_searching_or_runs_anything() -> None:
 
 def test_a_field_has_a_label_and_what_it_may_hold() -> None:
     found = read(estimate_page(SHOWN))
-    assert found.tags.count("label") == found.tags.count("input") + found.tags.count("textarea") == 4
+    asked = found.tags.count("input") - found.attributes["type"].count("hidden")
+    assert found.tags.count("label") == asked + found.tags.count("textarea") == 4
     assert found.attributes["maxlength"] == ["100", "1000", "100", "1000"]
 
 

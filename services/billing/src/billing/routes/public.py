@@ -1,19 +1,22 @@
 """The page on which a customer looks at an estimate and answers it. Its address is the only key."""
 
-from typing import Annotated
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any
 from urllib.parse import parse_qs
 
-from fastapi import Path, Request, Response
+from fastapi import Depends, Path, Request, Response
 from fastapi.responses import HTMLResponse
-from shared.errors import Invalid, NotFound
+from shared.errors import AppError, Conflict, Invalid, NotFound
 from shared.http import PUBLIC, ApiRouter, Needs, problems
 from shared.rules.money import Money
 
-from billing.errors import AlreadyAnswered
+from billing.errors import AlreadyAnswered, OfAnotherCompany, PriceChanged
 from billing.lines import read_lines
 from billing.models import Estimate
-from billing.pages import CSS, STYLESHEET, EstimatePage, estimate_page
+from billing.pages import CSS, STYLESHEET, EstimatePage, estimate_page, message_page
 from billing.public_links import PublicLinks
+from billing.services.connections import ConnectionService
 from billing.services.estimates import ANSWERABLE, EstimateService
 from billing.settings import Settings
 from billing.states import EstimateStatus
@@ -23,21 +26,131 @@ router = ApiRouter(tags=["public"])
 Token = Annotated[str, Path(max_length=100)]
 MAX_BODY = 16_384
 """A name and a note of the longest, each character in twelve as a form writes it."""
-_ANSWER = {
-    "type": "object",
-    "required": ["name"],
-    "properties": {
-        "name": {"type": "string", "minLength": 1, "maxLength": 100},
-        "note": {"type": "string", "maxLength": 1000},
-    },
+_ANSWER: dict[str, Any] = {
+    "name": {"type": "string", "minLength": 1, "maxLength": 100},
+    "note": {"type": "string", "maxLength": 1000},
 }
-_FORM = {
-    **PUBLIC,
-    "x-max-bytes": MAX_BODY,
-    "requestBody": {"required": True, "content": {"application/x-www-form-urlencoded": {"schema": _ANSWER}}},
+_PRICE: dict[str, Any] = {
+    "total_cents": {"type": "integer", "description": "The total as it stood on the page."},
+    "currency": {"type": "string", "pattern": "^[A-Z]{3}$"},
 }
 _NOT_YET = "This estimate is still being written. Look again in a minute."
 _NOBODY_HERE = "There is no estimate at this address. Check it, or call us."
+_ELSEWHERE = "This estimate cannot be answered here any more. Call us."
+_TITLES = {404: "Nothing to see here", 409: "Not possible any more", 422: "Something is missing"}
+
+
+def _form(*required: str, **fields: Any) -> dict[str, Any]:
+    schema = {"type": "object", "required": list(required), "properties": fields}
+    body = {"required": True, "content": {"application/x-www-form-urlencoded": {"schema": schema}}}
+    return {**PUBLIC, "x-max-bytes": MAX_BODY, "requestBody": body}
+
+
+def _pages(*errors: type[AppError]) -> dict[int | str, dict[str, Any]]:
+    """The `responses=` of a route that says these errors on a page; what its address lacks is a problem as anywhere."""
+    documented = problems(*errors)
+    for response in documented.values():
+        response["content"] = {"text/html": {"schema": {"type": "string"}}, **response["content"]}
+    return documented
+
+
+@dataclass(frozen=True)
+class Answer:
+    name: str
+    note: str | None
+    shown: Money | None = None
+    """The total to which it is a yes."""
+
+
+class CustomerPage:
+    """The page of one estimate, and what is answered on it; lives in the request's transaction.
+
+    Whatever is refused is said on a page as well: a browser has nothing else to show it with. Nothing was changed by
+    then, so that there is nothing to be rolled back.
+    """
+
+    def __init__(
+        self, links: PublicLinks, estimates: EstimateService, connections: ConnectionService, settings: Settings
+    ) -> None:
+        self._links = links
+        self._estimates = estimates
+        self._connections = connections
+        self._business = settings.business_name
+
+    async def show(self, token: str) -> HTMLResponse:
+        try:
+            row = await self._estimate(token)
+        except NotFound as error:
+            return _refusal(error)
+        try:
+            await self._connections.check_belongs(row.realm_id)
+        except OfAnotherCompany:
+            return self._page(row, None, notice=_ELSEWHERE if row.status in ANSWERABLE else None)
+        return self._page(row, token)
+
+    async def accept(self, token: str, body: bytes) -> HTMLResponse:
+        try:
+            row = await self._estimate(token)
+            answer = _read(body, is_yes=True)
+        except (NotFound, Invalid) as error:
+            return _refusal(error)
+        try:
+            return self._page(await self._answer(row, answer, accepted=True), token)
+        except PriceChanged as error:
+            notice = f"{error.message} Nothing was accepted. Look at it again, and answer below."
+            return self._page(row, token, notice=notice, status=error.status)
+        except Conflict as error:
+            return _refusal(error)
+
+    async def decline(self, token: str, body: bytes) -> HTMLResponse:
+        try:
+            row = await self._estimate(token)
+            return self._page(await self._answer(row, _read(body, is_yes=False), accepted=False), token)
+        except (NotFound, Invalid, Conflict) as error:
+            return _refusal(error)
+
+    async def _estimate(self, token: str) -> Estimate:
+        found = self._links.read(token)
+        row = await self._estimates.get(found) if found is not None else None
+        if row is None or row.status is EstimateStatus.DRAFT:
+            raise NotFound(_NOBODY_HERE)
+        if row.qb_id is None and row.status is not EstimateStatus.DELETED:
+            # Its tax is QuickBooks's to say: nobody agrees to a total that may be another one in a moment.
+            raise NotFound(_NOT_YET)
+        return row
+
+    async def _answer(self, row: Estimate, given: Answer, *, accepted: bool) -> Estimate:
+        return await self._estimates.answer(
+            row.id, accepted=accepted, name=given.name, note=given.note, shown=given.shown
+        )
+
+    def _page(self, row: Estimate, token: str | None, *, notice: str | None = None, status: int = 200) -> HTMLResponse:
+        """Without a token there is nothing to answer."""
+        shown = EstimatePage(
+            business=self._business,
+            number=row.number or "",
+            status=row.status,
+            expires_on=row.expires_on,
+            lines=tuple(read_lines(row.lines)),
+            subtotal=Money(row.subtotal_cents, row.currency),
+            tax=Money(row.tax_cents, row.currency),
+            total=Money(row.total_cents, row.currency),
+            action=f"/public/estimates/{token}" if token and row.status in ANSWERABLE else None,
+            notice=notice,
+        )
+        return HTMLResponse(estimate_page(shown), status_code=status)
+
+
+async def _customer_page(
+    links: Needs[PublicLinks],
+    estimates: Needs[EstimateService],
+    connections: Needs[ConnectionService],
+    settings: Needs[Settings],
+) -> CustomerPage:
+    return CustomerPage(links, estimates, connections, settings)
+
+
+Shown = Annotated[CustomerPage, Depends(_customer_page, scope="function")]
 
 
 @router.get(STYLESHEET, openapi_extra=PUBLIC, response_class=Response)
@@ -46,87 +159,54 @@ async def get_stylesheet() -> Response:
     return Response(CSS, media_type="text/css", headers={"Cache-Control": "public, max-age=3600"})
 
 
-async def _estimate(token: str, links: PublicLinks, estimates: EstimateService) -> Estimate:
-    found = links.read(token)
-    row = await estimates.get(found) if found is not None else None
-    if row is None or row.status is EstimateStatus.DRAFT:
-        raise NotFound(_NOBODY_HERE)
-    if row.qb_id is None and row.status is not EstimateStatus.DELETED:
-        # Its tax is QuickBooks's to say: nobody agrees to a total that may be another one in a moment.
-        raise NotFound(_NOT_YET)
-    return row
-
-
-@router.get(
-    "/public/estimates/{token}", openapi_extra=PUBLIC, response_class=HTMLResponse, responses=problems(NotFound)
-)
-async def show_estimate(
-    token: Token, links: Needs[PublicLinks], estimates: Needs[EstimateService], settings: Needs[Settings]
-) -> HTMLResponse:
+@router.get("/public/estimates/{token}", openapi_extra=PUBLIC, response_class=HTMLResponse, responses=_pages(NotFound))
+async def show_estimate(token: Token, page: Shown) -> HTMLResponse:
     """The estimate, with a form to accept or decline it."""
-    return _page(await _estimate(token, links, estimates), token, settings)
+    return await page.show(token)
 
 
 @router.post(
     "/public/estimates/{token}/accept",
-    openapi_extra=_FORM,
+    openapi_extra=_form("name", *_PRICE, **_ANSWER, **_PRICE),
     response_class=HTMLResponse,
-    responses=problems(NotFound, AlreadyAnswered),
+    responses=_pages(NotFound, AlreadyAnswered, PriceChanged, OfAnotherCompany, Invalid),
 )
-async def accept(
-    token: Token,
-    request: Request,
-    links: Needs[PublicLinks],
-    estimates: Needs[EstimateService],
-    settings: Needs[Settings],
-) -> HTMLResponse:
-    """Yes. Once given it stays; giving it again changes nothing."""
-    row = await _estimate(token, links, estimates)
-    name, note = _answered(await request.body())
-    return _page(await estimates.answer(row.id, accepted=True, name=name, note=note), token, settings)
+async def accept(token: Token, request: Request, page: Shown) -> HTMLResponse:
+    """Yes, to the total that was shown. Once given it stays; giving it again changes nothing."""
+    return await page.accept(token, await request.body())
 
 
 @router.post(
     "/public/estimates/{token}/decline",
-    openapi_extra=_FORM,
+    openapi_extra=_form("name", **_ANSWER),
     response_class=HTMLResponse,
-    responses=problems(NotFound, AlreadyAnswered),
+    responses=_pages(NotFound, AlreadyAnswered, OfAnotherCompany, Invalid),
 )
-async def decline(
-    token: Token,
-    request: Request,
-    links: Needs[PublicLinks],
-    estimates: Needs[EstimateService],
-    settings: Needs[Settings],
-) -> HTMLResponse:
+async def decline(token: Token, request: Request, page: Shown) -> HTMLResponse:
     """No."""
-    row = await _estimate(token, links, estimates)
-    name, note = _answered(await request.body())
-    return _page(await estimates.answer(row.id, accepted=False, name=name, note=note), token, settings)
+    return await page.decline(token, await request.body())
 
 
-def _answered(body: bytes) -> tuple[str, str | None]:
+def _read(body: bytes, *, is_yes: bool) -> Answer:
+    """Raises Invalid."""
     try:
         form = parse_qs(body.decode("utf-8", "replace").replace("\0", ""), max_num_fields=20, errors="replace")
     except ValueError:
         form = {}
-    name, note = (form.get(field, [""])[0].replace("\0", "").strip() for field in ("name", "note"))
-    if not 0 < len(name) <= 100 or len(note) > 1000:
-        sentence = "Enter your name, of at most 100 characters, and a note of at most 1,000."
-        raise Invalid(sentence, request_field="body.name")
-    return name, note or None
-
-
-def _page(row: Estimate, token: str, settings: Settings) -> HTMLResponse:
-    shown = EstimatePage(
-        business=settings.business_name,
-        number=row.number or "",
-        status=row.status,
-        expires_on=row.expires_on,
-        lines=tuple(read_lines(row.lines)),
-        subtotal=Money(row.subtotal_cents, row.currency),
-        tax=Money(row.tax_cents, row.currency),
-        total=Money(row.total_cents, row.currency),
-        action=f"/public/estimates/{token}" if row.status in ANSWERABLE else None,
+    name, note, total, currency = (
+        form.get(field, [""])[0].replace("\0", "") for field in ("name", "note", "total_cents", "currency")
     )
-    return HTMLResponse(estimate_page(shown))
+    name, note = name.strip(), note.strip()
+    if not 0 < len(name) <= 100 or len(note) > 1000:
+        raise Invalid("Go back and enter your name, of at most 100 characters, and a note of at most 1,000.")
+    if not is_yes:
+        return Answer(name, note or None)
+    if not re.fullmatch(r"-?[0-9]{1,18}", total, re.ASCII) or not re.fullmatch(r"[A-Z]{3}", currency):
+        raise Invalid("The price that you accept is missing. Open the page again from our e-mail, and answer there.")
+    return Answer(name, note or None, Money(int(total), currency))
+
+
+def _refusal(error: AppError) -> HTMLResponse:
+    # What is said of companies and connections is meant for the office.
+    sentence = _ELSEWHERE if isinstance(error, OfAnotherCompany) else error.message
+    return HTMLResponse(message_page(_TITLES[error.status], sentence), status_code=error.status)

@@ -10,9 +10,10 @@ from shared.database import Begin, UnitOfWork
 from shared.errors import NotFound
 from shared.etag import check_version
 from shared.ids import uuid7
+from shared.rules.money import Money
 from sqlalchemy import select
 
-from billing.errors import AlreadyAnswered, EmptyForm, NoEmailAddress, NotADraft
+from billing.errors import AlreadyAnswered, EmptyForm, NoEmailAddress, NotADraft, PriceChanged
 from billing.lines import LineKind, read_lines, store_lines
 from billing.models import Connection, Customer, Estimate, Job
 from billing.services.announcing import Announcer
@@ -175,11 +176,14 @@ class EstimateService:
         self._intents.queue(PushKind.SEND_ESTIMATE, row, by=by, argument=address)
         return row
 
-    async def answer(self, estimate_id: UUID, *, accepted: bool, name: str, note: str | None) -> Estimate:
+    async def answer(
+        self, estimate_id: UUID, *, accepted: bool, name: str, note: str | None, shown: Money | None = None
+    ) -> Estimate:
         """What the customer says, on the page or to us; QuickBooks is told. The same answer again changes nothing.
 
-        Without a connection their word counts all the same, and QuickBooks is told later. Raises AlreadyAnswered where
-        it was answered otherwise, or is invoiced or gone, and OfAnotherCompany.
+        `shown` is the total that they saw when they answered. Without a connection their word counts all the same, and
+        QuickBooks is told later. Raises AlreadyAnswered where it was answered otherwise, or is invoiced or gone,
+        PriceChanged where it costs something else than was shown, and OfAnotherCompany.
         """
         row = await self.get(estimate_id, lock=True)
         await self._connections.check_belongs(row.realm_id)
@@ -188,6 +192,9 @@ class EstimateService:
             return row
         if row.status not in ANSWERABLE:
             raise AlreadyAnswered(f"This estimate is {row.status} already. Call us if that is not what you want.")
+        total = Money(row.total_cents, row.currency)
+        if shown not in (None, total):
+            raise PriceChanged(f"The price has changed since you opened this page: it is {total} now.")
         before = self._announcer.standing_of_estimate(row)
         row.move(target, now=self._uow.now)
         row.answered_by, row.answer_note = name, note
