@@ -127,6 +127,8 @@ class QbRequest(Base):
 
     realm_id: Mapped[str] = mapped_column(primary_key=True)
     request_id: Mapped[str] = mapped_column(primary_key=True)
+    batch_item: Mapped[str] = mapped_column(primary_key=True)
+    """The `bId` of an item of a batch; empty for a write of its own."""
     digest: Mapped[str]
     """Of the operation and its body."""
     answer: Mapped[str]

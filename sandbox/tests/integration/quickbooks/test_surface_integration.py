@@ -65,6 +65,26 @@ async def test_a_refused_write_does_not_use_its_requestid_up(app: App) -> None:
     assert (await app.write("Invoice", form(ana), requestid="r-1"))["Id"]
 
 
+async def test_each_item_of_a_batch_is_remembered_by_its_own_id(app: App, turn: Any) -> None:
+    def named(bid: str, name: str) -> dict[str, Any]:
+        return {"bId": bid, "operation": "create", "Customer": {"DisplayName": name}}
+
+    async def batch(*items: dict[str, Any]) -> dict[str, dict[str, Any]]:
+        answer = await app.call("POST", "batch", {"BatchItemRequest": items}, requestid="r-1")
+        return {item["bId"]: item for item in answer.json()["BatchItemResponse"]}
+
+    first = await batch(named("1", "Ana Lima"), {"bId": "2", "operation": "create", "Customer": {}})
+    second = await batch(named("1", "Ana Lima"), named("2", "Ben Ortiz"), named("3", "Cy Doe"))
+    assert second["1"] == first["1"]
+    # What was refused did not use its id up, and what was not in the first batch is done.
+    assert [second[bid]["Customer"]["DisplayName"] for bid in ("2", "3")] == ["Ben Ortiz", "Cy Doe"]
+    assert await app.query("select count(*) from Customer") == {"totalCount": 3}
+    await turn(requests={"differing_body": "refuse"})
+    third = await batch(named("1", "Dan Evans"), named("4", "Eve Hall"))
+    assert third["1"]["Fault"]["Error"][0]["code"] == "600"
+    assert third["4"]["Customer"]["DisplayName"] == "Eve Hall"
+
+
 # --- faults and limits
 
 

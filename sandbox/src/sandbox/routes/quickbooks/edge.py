@@ -4,18 +4,16 @@ import hashlib
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 import svcs
 from shared.clock import wall_now
 from shared.database import Begin, UnitOfWork
-from sqlalchemy import delete
 from starlette.requests import Request
 from starlette.responses import Response
 
 from sandbox.bell import Bell
 from sandbox.draw import draw, pick
-from sandbox.models import QbCompany, QbRequest
+from sandbox.models import QbCompany
 from sandbox.quickbooks import faults
 from sandbox.quickbooks.calls import CallCounter
 from sandbox.quickbooks.controls import CallFault, QuickBooksControls
@@ -172,47 +170,22 @@ def _broken(fault: CallFault, controls: QuickBooksControls) -> Answer:
 async def _perform(
     tx: svcs.Container, company: QbCompany, controls: QuickBooksControls, operation: Operation, asked: Asked
 ) -> Answer:
-    """Do it, or answer a repeated write as it was answered before."""
+    """Do it, or answer a repeated write as it was before; each item of a batch is known by an id of its own."""
     uow = await tx.aget(UnitOfWork)
     request_id = asked.query.get("requestid") if operation.is_write else None
-    if request_id is not None:
-        if not 0 < len(request_id) <= 50:
-            raise faults.business("The requestid has between 1 and 50 characters.")
-        remembered = await _remembered(uow, company, controls, request_id, asked)
-        if remembered is not None:
-            return remembered
+    if request_id is not None and not 0 < len(request_id) <= 50:
+        raise faults.business("The requestid has between 1 and 50 characters.")
     store = Store(uow, company, controls)
+    remembered_as = request_id if operation.handler != "batch" else None
+    if remembered_as is not None:
+        known = await store.answered(remembered_as, _digest(asked))
+        if known is not None:
+            return Answer(200, known.encode())
     books = Books(store, request_id=request_id)
     content, content_type = await OPERATIONS[operation.handler](operation, asked, store, books)
-    answer = Answer(200, content, content_type)
-    if request_id is not None:
-        uow.session.add(
-            QbRequest(
-                realm_id=company.realm_id,
-                request_id=request_id,
-                digest=_digest(asked),
-                answer=content.decode(),
-                created_at=uow.now,
-            )
-        )
-    return answer
-
-
-async def _remembered(
-    uow: UnitOfWork, company: QbCompany, controls: QuickBooksControls, request_id: str, asked: Asked
-) -> Answer | None:
-    known = await uow.session.get(QbRequest, (company.realm_id, request_id))
-    if known is None:
-        return None
-    if known.created_at <= uow.now - timedelta(seconds=controls.requests.retention_seconds):
-        await uow.session.execute(
-            delete(QbRequest).where(QbRequest.realm_id == company.realm_id, QbRequest.request_id == request_id)
-        )
-        uow.session.expunge(known)
-        return None
-    if known.digest != _digest(asked) and controls.requests.differing_body == "refuse":
-        raise faults.duplicate_request()
-    return Answer(200, known.answer.encode())
+    if remembered_as is not None:
+        store.remember(remembered_as, _digest(asked), content.decode())
+    return Answer(200, content, content_type)
 
 
 def _digest(asked: Asked) -> str:

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSessionTransaction
 
 from sandbox.draw import draw, pick
-from sandbox.models import QbCompany, QbEvent, QbLedgerEntry, QbLink, QbObject
+from sandbox.models import QbCompany, QbEvent, QbLedgerEntry, QbLink, QbObject, QbRequest
 from sandbox.quickbooks import faults
 from sandbox.quickbooks.controls import EventFault, QuickBooksControls
 from sandbox.quickbooks.entities import KINDS, Kind
@@ -260,6 +260,31 @@ class Store:
             select(func.count()).where(QbObject.realm_id == self.company.realm_id, QbObject.kind == kind.name)
         )
         return str(1001 + int(highest or 0))
+
+    async def answered(self, request_id: str, digest: str, *, batch_item: str = "") -> str | None:
+        """What this write was answered before. Raises where the id stood for another, if the controls say so."""
+        known = await self._session.get(QbRequest, (self.company.realm_id, request_id, batch_item))
+        if known is None:
+            return None
+        if known.created_at <= self.now - timedelta(seconds=self.controls.requests.retention_seconds):
+            await self._session.delete(known)
+            await self._session.flush()
+            return None
+        if known.digest != digest and self.controls.requests.differing_body == "refuse":
+            raise faults.duplicate_request()
+        return known.answer
+
+    def remember(self, request_id: str, digest: str, answer: str, *, batch_item: str = "") -> None:
+        self._session.add(
+            QbRequest(
+                realm_id=self.company.realm_id,
+                request_id=request_id,
+                batch_item=batch_item,
+                digest=digest,
+                answer=answer,
+                created_at=self.now,
+            )
+        )
 
     def note(
         self, row: QbObject, operation: str, *, by: str, request_id: str | None = None, deleted_id: str | None = None
