@@ -397,3 +397,20 @@ async def test_the_old_form_groups_by_company(app: App, turn: Any, receiver: Any
     [entity] = company["dataChangeEvent"]["entities"]
     assert (company["realmId"], entity["name"], entity["operation"]) == (REALM, "Customer", "Create")
     assert entity["id"] == ana["Id"]
+
+
+async def test_test_events_are_signed_and_about_nothing(
+    app: App, control: httpx.AsyncClient, turn: Any, receiver: Any
+) -> None:
+    await turn(webhook_url=receiver.url, events={"shares": {"missing": 1.0}})
+    events = f"{CONTROL}/{REALM}/test-events"
+    assert (await control.post(events, json={"kinds": ["Invoice", "Customer"]})).json() == {"told": 2}
+    assert await told_of(receiver, 2) == ["qbo.invoice.updated.v1", "qbo.customer.updated.v1"]
+    call = receiver.received[0]
+    assert call.headers[SIGNATURE] == signature(call.raw, VERIFIER)
+    [event, *_] = orjson.loads(call.raw)
+    assert event["intuitaccountid"] == REALM
+    assert (await app.call("GET", f"invoice/{event['intuitentityid']}")).status_code == 400
+    assert await ledger(control) == []
+    assert (await control.post(events, json={"kinds": ["Unicorn"]})).status_code == 422
+    assert (await control.post(f"{CONTROL}/12/test-events", json={})).status_code == 404

@@ -21,12 +21,14 @@ from sandbox.routes.quickbooks.company import RealmId, Strict, find_company
 from sandbox.services.quickbooks.companies import CompanyService, CompanyTerms
 from sandbox.services.quickbooks.filling import FillingService
 from sandbox.services.quickbooks.oauth import OAuthService
+from sandbox.services.quickbooks.store import Store
 from sandbox.settings import CompanySeed
 from sandbox.workspace import Workspace
 
 router = ApiRouter(prefix="/sandbox/v1/quickbooks", tags=["quickbooks"])
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00]*$")]
+ToldKind = Literal["Customer", "Item", "Term", "Estimate", "Invoice", "Payment", "CreditMemo", "RefundReceipt"]
 MOST_ENTRIES = 1000
 
 
@@ -103,6 +105,19 @@ class FilledOut(BaseModel):
     payments: int
     links: int
     """How often a payment gives something to an invoice."""
+
+
+class WantedEvents(Strict):
+    kinds: Annotated[list[ToldKind], Field(min_length=1, max_length=20)] = ["Customer", "Invoice", "Payment"]
+        "Customer",
+        "Estimate",
+        "Invoice",
+        "Payment",
+    ]
+
+
+class ToldOut(BaseModel):
+    told: int
 
 
 class LedgerLine(BaseModel):
@@ -215,6 +230,25 @@ async def fill(
     """
     company = await find_company(companies, realm_id, lock=True)
     return FilledOut.model_validate(await filling.fill(company, Wanted(**wanted.model_dump())))
+
+
+@router.post("/companies/{realm_id}/test-events", responses=problems(NotFound))
+async def post_test_events(
+    realm_id: RealmId,
+    wanted: WantedEvents,
+    companies: Needs[CompanyService],
+    workspace: Needs[Workspace],
+    uow: Needs[UnitOfWork],
+    caller: Controller,
+) -> ToldOut:
+    """As *Send test events* on the provider's page: one signed webhook about objects that are not in the books.
+
+    No fault strikes them, but they queue like others behind what was not acknowledged.
+    """
+    store = Store(uow, await find_company(companies, realm_id), workspace.controls.quickbooks)
+    for kind in wanted.kinds:
+        store.tell_as_test(kind)
+    return ToldOut(told=len(wanted.kinds))
 
 
 @router.get("/companies/{realm_id}/ledger", responses=problems(NotFound))

@@ -21,6 +21,8 @@ from sandbox.quickbooks.forms import ZERO, Desk, Document, object_number
 from shared import decimal_json
 
 FIRST_ID = 1
+NOBODYS_ID = "999999999"
+"""What test events are about: no company comes to have so many objects."""
 
 
 class Store:
@@ -315,16 +317,39 @@ class Store:
         fault = pick(profile.shares, draw(profile.seed, "event", *subject)) if profile.shares else None
         late = {EventFault.LATE: profile.late_seconds, EventFault.REORDERED: profile.reorder_seconds}
         due_at = self.now + timedelta(seconds=late.get(fault, 0.0) if fault else 0.0)
+        self._add_event(
+            kind,
+            str(entity_id),
+            operation,
+            due_at=None if fault is EventFault.MISSING else due_at,
+            fault=fault,
+            deleted_id=deleted_id,
+        )
+
+    def tell_as_test(self, kind: str) -> None:
+        """Let the company's apps hear of a change that there was not, of an object that there is not."""
+        self._add_event(kind, NOBODYS_ID, "updated", due_at=self.now)
+
+    def _add_event(
+        self,
+        kind: str,
+        entity_id: str,
+        operation: str,
+        *,
+        due_at: datetime | None,
+        fault: str | None = None,
+        deleted_id: str | None = None,
+    ) -> None:
         self._session.add(
             QbEvent(
                 realm_id=self.company.realm_id,
                 kind=kind.lower(),
-                entity_id=str(entity_id),
+                entity_id=entity_id,
                 operation=operation,
                 deleted_id=deleted_id,
                 fault=fault,
                 occurred_at=self.now,
-                due_at=None if fault is EventFault.MISSING else due_at,
+                due_at=due_at,
             )
         )
 
