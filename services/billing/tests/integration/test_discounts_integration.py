@@ -6,7 +6,7 @@ from typing import Any
 from billing.lines import read_lines
 from billing.models import Estimate, Invoice
 
-from .books import changed
+from .books import changed, compared
 from .office import Office
 from .test_sales_integration import draft, post
 
@@ -46,6 +46,7 @@ async def test_an_invoice_has_the_total_that_was_accepted(connected: Office) -> 
     assert (invoice.subtotal_cents, invoice.tax_cents, invoice.total_cents) == (117_000, 7_313, 124_313)
     theirs = (await connected.quickbooks("GET", f"invoice/{invoice.qb_id}"))["Invoice"]
     assert theirs["ApplyTaxAfterDiscount"] is True
+    assert await compared(connected) == []
 
 
 async def test_parts_have_their_part_of_the_discount_before_their_tax(connected: Office) -> None:
