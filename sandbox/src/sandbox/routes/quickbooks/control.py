@@ -109,11 +109,6 @@ class FilledOut(BaseModel):
 
 class WantedEvents(Strict):
     kinds: Annotated[list[ToldKind], Field(min_length=1, max_length=20)] = ["Customer", "Invoice", "Payment"]
-        "Customer",
-        "Estimate",
-        "Invoice",
-        "Payment",
-    ]
 
 
 class ToldOut(BaseModel):
