@@ -435,6 +435,51 @@ async def test_without_a_connection_every_writing_says_what_to_do(office: Office
         assert (await office.api.get(f"/api/v1/{path}")).json()["items"] == []
 
 
+async def test_after_a_disconnect_sending_and_voiding_say_what_to_do_and_an_answer_still_counts(
+    connected: Office,
+) -> None:
+    billed = await accepted(connected)
+    invoice = await post(connected, "invoices", estimate_id=billed["id"])
+    made = await draft(connected)
+    await post(connected, f"estimates/{made['id']}/push")
+    await connected.settle()
+    await post(connected, "quickbooks/disconnect")
+    before = await connected.pushes()
+    for path in (f"invoices/{invoice['id']}/void", f"invoices/{invoice['id']}/send", f"estimates/{made['id']}/send"):
+        answer = await connected.api.post(f"/api/v1/{path}", json={"to": "ana@example.com"} if "send" in path else None)
+        assert (path, answer.status_code, answer.json()["code"]) == (path, 409, "quickbooks_not_connected")
+        assert "administrator connects it" in answer.json()["detail"]
+    assert await connected.pushes() == before
+    address, price = await public_page(connected, made)
+    yes = await connected.api.post(f"{address}/accept", data={"name": "Ana Lima", **price})
+    assert (yes.status_code, "Thank you" in yes.text) == (200, True)
+    await connected.connect()
+    await connected.settle()
+    row = await connected.one(Estimate, Estimate.id == UUID(made["id"]))
+    theirs = (await connected.quickbooks("GET", f"estimate/{row.qb_id}"))["Estimate"]
+    assert theirs["TxnStatus"] == "Accepted"
+
+
+@pytest.mark.parametrize("gone", ["declined", "closed", "deleted"])
+async def test_an_estimate_that_is_over_is_not_sent_any_more(connected: Office, gone: str) -> None:
+    made = await draft(connected)
+    await post(connected, f"estimates/{made['id']}/push")
+    await connected.settle()
+    if gone == "declined":
+        await post(connected, f"estimates/{made['id']}/decline", name="Ana Lima")
+    elif gone == "closed":
+        await post(connected, f"estimates/{made['id']}/accept", name="Ana Lima")
+        await post(connected, "invoices", estimate_id=made["id"])
+    else:
+        await connected.people_do(f"estimate/{(await connected.one(Estimate)).qb_id}/delete")
+    await connected.settle()
+    answer = await connected.api.post(f"/api/v1/estimates/{made['id']}/send", json={})
+    assert (answer.status_code, answer.json()["code"]) == (409, "invalid_transition")
+    assert answer.json()["detail"].startswith(f"This estimate is {gone}.")
+    await connected.settle()
+    assert "send_estimate" not in {kind for kind, _ in await connected.pushes()}
+
+
 @pytest.mark.parametrize("forgets", [False, True])
 @pytest.mark.parametrize(
     "fault", ["timeout_after_commit", "reset_after_commit", "error_after_commit", "truncated_after_commit"]

@@ -290,7 +290,9 @@ async def push_estimate(
     return await shown.out(await estimates.push(estimate_id, by=person_of(user)), response)
 
 
-@router.post("/{estimate_id}/send", status_code=202, responses=problems(NotFound, NoEmailAddress, *_BARRED))
+@router.post(
+    "/{estimate_id}/send", status_code=202, responses=problems(NotFound, InvalidTransition, NoEmailAddress, *_BARRED)
+)
 async def send_estimate(
     estimate_id: UUID,
     wanted: SendIn,

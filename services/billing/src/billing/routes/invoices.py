@@ -280,7 +280,7 @@ async def get_invoice(
 @router.post(
     "/{invoice_id}/send",
     status_code=202,
-    responses=problems(NotFound, OfAnotherCompany, NoEmailAddress, InvalidTransition),
+    responses=problems(NotFound, NotConnected, OfAnotherCompany, NoEmailAddress, InvalidTransition),
 )
 async def send_invoice(
     invoice_id: UUID,
@@ -296,7 +296,9 @@ async def send_invoice(
 
 
 @router.post(
-    "/{invoice_id}/void", status_code=202, responses=problems(NotFound, OfAnotherCompany, NotWritten, InvalidTransition)
+    "/{invoice_id}/void",
+    status_code=202,
+    responses=problems(NotFound, NotConnected, OfAnotherCompany, NotWritten, InvalidTransition),
 )
 async def void_invoice(
     invoice_id: UUID, invoices: Needs[InvoiceService], shown: AsShown, user: Writer, response: Response

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from shared.database import Begin, UnitOfWork
-from shared.errors import NotFound
+from shared.errors import InvalidTransition, NotFound
 from shared.etag import check_version
 from shared.ids import uuid7
 from shared.rules.money import Money
@@ -28,6 +28,7 @@ from billing.states import EstimateStatus, PushKind, Source
 
 _MOST = 500
 ANSWERABLE = (EstimateStatus.OPEN, EstimateStatus.EXPIRED)
+_SENDABLE = (EstimateStatus.DRAFT, EstimateStatus.OPEN, EstimateStatus.ACCEPTED, EstimateStatus.EXPIRED)
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,15 @@ class EstimateService:
         self._uow.hint("estimates", row.id, row.version)
 
     async def send(self, estimate_id: UUID, *, to: str | None, by: str) -> Estimate:
-        """E-mail it, after writing it where that is still to be done. Raises NoEmailAddress."""
+        """E-mail it, after writing it where that is still to be done.
+
+        Raises InvalidTransition where it was declined, invoiced or withdrawn, NotConnected, OfAnotherCompany,
+        NoEmailAddress, or what would keep QuickBooks from taking it.
+        """
+        row = await self.get(estimate_id, lock=True)
+        if row.status not in _SENDABLE:
+            raise InvalidTransition(f"This estimate is {row.status}. Draft another one and send that.")
+        await self._connections.active_for(row.realm_id)
         row = await self.push(estimate_id, by=by)
         address = to or row.email
         if not address:

@@ -158,9 +158,12 @@ class InvoiceService:
         return rows.all()
 
     async def send(self, invoice_id: UUID, *, to: str | None, by: str) -> Invoice:
-        """E-mail it. Raises NoEmailAddress, OfAnotherCompany, or InvalidTransition for a voided or deleted one."""
+        """E-mail it.
+
+        Raises NotConnected, OfAnotherCompany, NoEmailAddress, or InvalidTransition for one that is voided or deleted.
+        """
         row = await self.get(invoice_id, lock=True)
-        await self._connections.check_belongs(row.realm_id)
+        await self._connections.active_for(row.realm_id)
         _check_stands(row)
         address = to or row.email
         if not address:
@@ -172,10 +175,10 @@ class InvoiceService:
     async def void(self, invoice_id: UUID, *, by: str) -> Invoice:
         """Void it in QuickBooks; here it is void once QuickBooks says so.
 
-        Raises NotWritten, OfAnotherCompany or InvalidTransition.
+        Raises NotConnected, OfAnotherCompany, NotWritten or InvalidTransition.
         """
         row = await self.get(invoice_id, lock=True)
-        await self._connections.check_belongs(row.realm_id)
+        await self._connections.active_for(row.realm_id)
         _check_stands(row)
         if row.qb_id is None:
             raise NotWritten("This invoice is not in QuickBooks yet. Wait until it is written, or give the write up.")
