@@ -189,6 +189,18 @@ async def test_disconnecting_forgets_the_tokens_here_and_there(connected: Office
         await (await keeper(connected)).token(REALM)
 
 
+async def test_disconnecting_needs_no_token_that_can_be_read(connected: Office) -> None:
+    """With another key than it was sealed with, or none of it left: it cannot be revoked, and is forgotten."""
+    async with connected.begin() as tx:
+        await (await tx.aget(UnitOfWork)).session.execute(update(OAuthToken).values(sealed_refresh=b"x" * 60))
+    answer = await connected.api.post("/api/v1/quickbooks/disconnect")
+    assert (answer.status_code, answer.json()["status"]) == (200, "disconnected")
+    assert await connected.rows(OAuthToken) == []
+    assert (await connected.grants())["items"][0]["revoked_at"] is None
+    # A consent gives tokens that can be read again.
+    assert (await connected.connect())["status"] == "connected"
+
+
 async def test_another_company_is_refused_while_one_is_connected(connected: Office) -> None:
     body: dict[str, Any] = {"realm_id": "9130350000000002", "name": "Another"}
     assert (await connected.control.post("/sandbox/v1/quickbooks/companies", json=body)).status_code == 201

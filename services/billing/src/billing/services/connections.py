@@ -5,10 +5,11 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import structlog
 from shared.clock import wall_now
 from shared.database import Begin, UnitOfWork
 from shared.events.billing import ConnectionLost, ConnectionRestored
-from shared.sealing import Seal
+from shared.sealing import Seal, SealBroken
 from sqlalchemy import delete, select
 
 from billing.errors import AnotherCompany, ConsentRefused, OfAnotherCompany, StateRefused
@@ -16,6 +17,8 @@ from billing.models import Connection, OAuthState, OAuthToken
 from billing.provider import CompanySeen, GrantRefused, Grants, NotConnected, Tokens
 from billing.services.marks import MarkService
 from billing.states import ConnectionStatus
+
+log = structlog.get_logger(__name__)
 
 STATE_MINUTES = 10
 _MOST_ERROR = 500
@@ -183,13 +186,13 @@ class ConnectionService:
             self._uow.hint("quickbooks", realm_id, connection.version)
 
     async def disconnect(self) -> tuple[Connection, str | None]:
-        """Forget the tokens; returns the refresh token, to be revoked at Intuit."""
+        """Forget the tokens; returns the refresh token, to be revoked at Intuit, where it can still be read."""
         connection = await self.active()
         connection.move(ConnectionStatus.DISCONNECTED, now=self._uow.now)
         token = await self._uow.session.get(OAuthToken, connection.realm_id, with_for_update=True)
         refresh = None
         if token is not None:
-            refresh = self._seal.open(token.sealed_refresh, context=refresh_context(connection.realm_id)).decode()
+            refresh = self._opened_refresh(token)
             await self._uow.session.delete(token)
         self._uow.publish(
             ConnectionLost(
@@ -198,6 +201,14 @@ class ConnectionService:
         )
         self._uow.hint("quickbooks", connection.realm_id, connection.version)
         return connection, refresh
+
+    def _opened_refresh(self, token: OAuthToken) -> str | None:
+        try:
+            return self._seal.open(token.sealed_refresh, context=refresh_context(token.realm_id)).decode()
+        except SealBroken:
+            # Whoever lost the key has to be able to disconnect and consent anew. It dies at Intuit by its age.
+            log.warning("quickbooks.token_not_revoked", realm_id=token.realm_id, reason="the key does not open it")
+            return None
 
     async def describe(self, realm_id: str, company: CompanySeen) -> None:
         """What the company says of itself, read at connect and daily."""
