@@ -1,17 +1,23 @@
 """Customers: found or made for a contact, linked, edited, listed; and the price book."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from billing.models import CandidateStatus, Customer, MatchCandidate, Push
+from billing.models import CandidateStatus, Customer, Estimate, MatchCandidate, Push
 from billing.services.customers import CustomerService
 from billing.services.people import PeopleService
 from billing.states import PushKind
+from shared.clock import wall_now
 from shared.errors import Conflict, NotFound
 from shared.events.contacts import ContactErased, ContactMerged
 from shared.testing.tokens import TokenIssuer
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared import failpoints
 
 from .office import Office
 
@@ -178,6 +184,91 @@ async def test_without_a_company_there_are_no_customers(office: Office) -> None:
     assert (answer.status_code, answer.json()["code"]) == (409, "quickbooks_not_connected")
     assert (await office.api.get("/api/v1/customers")).json() == {"items": [], "next_cursor": None, "total": 0}
     assert (await office.api.get("/api/v1/items")).json()["items"] == []
+
+
+# --- While the books are read for the first time
+
+
+async def test_nobody_is_entered_who_stands_on_a_page_that_is_still_to_be_read(office: Office) -> None:
+    await office.turn(webhook_url="")  # Of a company that is not connected nobody hears.
+    made = await office.new_customer(
+        "Lima, Ana Maria",
+        PrimaryPhone={"FreeFormNumber": "(617) 555-0142"},
+        PrimaryEmailAddr={"Address": "ana@example.com"},
+    )
+    contact = await office.knows(**ANA)
+    # Terms and items are read by then; customers are not.
+    failpoints.configure("pull.before_commit=raise@3")
+    try:
+        await office.connect()
+        with pytest.raises(failpoints.FailpointError):
+            await office.worker.run_until_idle()
+        answer = await office.api.post("/api/v1/customers", json={"contact_id": str(contact)})
+        assert answer.status_code == 201, answer.text
+        ours = answer.json()
+        line = {"item_id": (await office.api.get("/api/v1/items")).json()["items"][0]["id"], "quantity": "2"}
+        estimate = await office.api.post("/api/v1/estimates", json={"contact_id": str(contact), "lines": [line]})
+        assert estimate.status_code == 201, estimate.text
+        pushed = await office.api.post(f"/api/v1/estimates/{estimate.json()['id']}/push")
+        assert pushed.is_success, pushed.text
+        edited = await office.api.patch(
+            f"/api/v1/customers/{ours['id']}", json={"city": "Boston"}, headers={"If-Match": answer.headers["ETag"]}
+        )
+        assert edited.status_code == 200, edited.text
+        # Nothing of it can be done now, and nobody waits for it.
+        await office.settle()
+        assert {state for _, state in await office.pushes()} == {"pending"}
+    finally:
+        failpoints.configure("")
+    await office.advance(timedelta(minutes=1))
+    await office.settle()
+    entered = (await office.quickbooks("GET", "query?query=select * from Customer"))["QueryResponse"]["Customer"]
+    assert [one["DisplayName"] for one in entered] == ["Lima, Ana Maria"]
+    theirs = await office.one(Customer, Customer.qb_id == made["Id"])
+    assert (theirs.contact_id, theirs.link_reason) == (contact, "Same phone, same e-mail address, same full name")
+    gone = await office.one(Customer, Customer.id == UUID(ours["id"]))
+    assert (gone.merged_into_id, gone.contact_id, gone.is_active) == (theirs.id, None, False)
+    form = await office.one(Estimate)
+    assert form.customer_id == theirs.id
+    there = (await office.quickbooks("GET", f"estimate/{form.qb_id}"))["Estimate"]
+    assert there["CustomerRef"]["value"] == made["Id"]
+    assert (await ensure(office, contact)).id == theirs.id
+    assert (await office.api.get("/api/v1/customers/matches")).json()["items"] == []
+    # What was edited is theirs to take over, where it is not what they say themselves.
+    (edit,) = await office.rows(Push, Push.kind == PushKind.UPDATE_CUSTOMER)
+    assert (edit.target_id, edit.error_code) == (theirs.id, "changed_in_quickbooks")
+
+
+async def test_whom_a_person_linked_meanwhile_is_the_one(office: Office) -> None:
+    made = await office.new_customer("Somebody")
+    contact = await office.knows(**ANA)
+    await office.connect()
+    ours = await ensure(office, contact)
+    # Everything but the writes is done by then.
+    async with office.begin() as tx:
+        await (await tx.aget(AsyncSession)).execute(update(Push).values(next_try_at=wall_now() + timedelta(hours=1)))
+    await office.worker.run_until_idle()
+    theirs = await office.one(Customer, Customer.qb_id == made["Id"])
+    linked = await office.api.post(f"/api/v1/customers/{theirs.id}/link", json={"contact_id": str(contact)})
+    assert linked.status_code == 200, linked.text
+    async with office.begin() as tx:
+        await (await tx.aget(AsyncSession)).execute(update(Push).values(next_try_at=None))
+    await office.settle()
+    assert await office.pushes() == [("create_customer", "dropped")]
+    assert (await office.one(Customer, Customer.id == ours.id)).merged_into_id == theirs.id
+    assert (await ensure(office, contact)).id == theirs.id
+
+
+async def test_one_who_is_perhaps_somebody_there_is_entered_after_the_reading(office: Office) -> None:
+    made = await office.new_customer("Lima, Benedito", PrimaryPhone={"FreeFormNumber": "(617) 555-0142"})
+    contact = await office.knows(**ANA)
+    await office.connect()
+    ours = await ensure(office, contact)
+    await office.settle()
+    assert await office.pushes() == [("create_customer", "done")]
+    assert (await office.one(Customer, Customer.id == ours.id)).qb_id not in (None, made["Id"])
+    (doubt,) = await office.rows(MatchCandidate)
+    assert (doubt.contact_id, doubt.status) == (contact, CandidateStatus.OPEN)
 
 
 # --- Listing

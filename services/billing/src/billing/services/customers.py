@@ -12,9 +12,9 @@ from sqlalchemy.dialects.postgresql import insert
 
 from billing import documents
 from billing.clashes import CustomerEdit
-from billing.errors import AlreadyDecided, AlreadyLinked, CustomerGone, NothingToCallIt
+from billing.errors import AlreadyDecided, AlreadyLinked, ContactGone, CustomerGone, NothingToCallIt
 from billing.matching import Match, compare, names_of_customer, place_of, profile_of_contact, profile_of_customer
-from billing.models import CandidateStatus, ContactCopy, Customer, MatchCandidate
+from billing.models import CandidateStatus, ContactCopy, Customer, MatchCandidate, Push
 from billing.services.announcing import Announcer
 from billing.services.connections import ConnectionService
 from billing.services.intents import IntentService
@@ -176,6 +176,29 @@ class CustomerService:
         self._announcer.link(row, contact.contact_id, reason="Created here", score=None, by=by)
         self._intents.queue(PushKind.CREATE_CUSTOMER, row, by=by)
         return row
+
+    async def adopt(self, push: Push) -> bool:
+        """Whether the customer that is to be made turned out to stand in QuickBooks, by all that was read since it was
+        looked for: then it is that one, and nothing is written.
+        """
+        ours = await self.get(push.target_id)
+        if ours.contact_id is None:
+            return False
+        try:
+            contact = await self._locked_contact(ours.contact_id)
+        except (NotFound, ContactGone):
+            return False  # It was meant when the contact was there, and forms may wait for it.
+        ours = await self.get(ours.id, lock=True)
+        if ours.contact_id is None or ours.qb_id is not None:
+            return False
+        found = await self._linked(ours.realm_id, contact.contact_id)
+        if found is None or found.qb_id is None:
+            found = await self._matching(ours.realm_id, contact, by=push.created_by)
+        if found is None or found.qb_id is None:
+            return False
+        self._announcer.unlink(ours, reason="QuickBooks has this customer already")
+        await self._intents.become(push, ours, found)
+        return True
 
     async def _write_again(self, row: Customer, *, by: str) -> None:
         """One whose writing was given up is written after all, as somebody needs it now."""

@@ -14,7 +14,7 @@ from billing import documents
 from billing.clashes import CustomerEdit, accept_clash, found_clash
 from billing.models import Connection, Customer, Estimate, Invoice, Push, Term
 from billing.models.books import Form
-from billing.services.marks import MarkService
+from billing.services.marks import MarkService, is_first_reading
 from billing.settings import Settings
 from billing.settlement import company_day
 from billing.states import EstimateStatus, PushKind, PushState, Source
@@ -40,10 +40,13 @@ _ENTITIES: dict[PushKind, str] = {
 
 
 def is_held_back() -> ColumnElement[bool]:
-    """Of a push: an older one of its target is not settled, or its customer or estimate is still to be written."""
+    """Of a push: an older one of its target is not settled, or its customer or estimate is still to be written.
+
+    No customer is written while the books are read for the first time: who is meant may stand on a page to come.
+    """
     other = aliased(Push)
     estimate = select(Invoice.estimate_id).where(Invoice.id == Push.target_id).correlate(Push).scalar_subquery()
-    return exists().where(
+    waits = exists().where(
         other.state.in_((PushState.PENDING, PushState.FAILED)),
         or_(
             and_(other.target_id == Push.target_id, other.seq < Push.seq),
@@ -51,6 +54,7 @@ def is_held_back() -> ColumnElement[bool]:
             and_(other.target_id == estimate, other.kind == PushKind.CREATE_ESTIMATE),
         ),
     )
+    return or_(waits, and_(Push.kind == PushKind.CREATE_CUSTOMER, is_first_reading(Push.realm_id)))
 
 
 class NotReady(AppError):
@@ -247,7 +251,7 @@ class IntentService:
             return
         twin = await self._twin(target)
         if twin is not None:
-            await self._become(push, target, twin)
+            await self.become(push, target, twin)
         else:
             target.display_name = f"{_OWN_SUFFIX.sub('', target.display_name)[:450]} ({str(target.id)[-8:]})"
 
@@ -271,7 +275,8 @@ class IntentService:
         )
         return found
 
-    async def _become(self, push: Push, ours: Customer, twin: Customer) -> None:
+    async def become(self, push: Push, ours: Customer, twin: Customer) -> None:
+        """Ours is one that QuickBooks has already: forms and edits of ours are that one's from now on."""
         push.state, push.settled_at, push.error = (
             PushState.DROPPED,
             self._uow.now,
@@ -282,6 +287,10 @@ class IntentService:
             await self._uow.session.execute(
                 update(model).where(model.customer_id == ours.id).values(customer_id=twin.id)
             )
+        edits = update(Push).where(
+            Push.target_id == ours.id, Push.kind == PushKind.UPDATE_CUSTOMER, Push.state == PushState.PENDING
+        )
+        await self._uow.session.execute(edits.values(target_id=twin.id))
         if twin.contact_id is None and ours.contact_id is not None:
             twin.needs_match = True
             self._uow.wake("matching")

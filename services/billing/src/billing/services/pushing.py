@@ -40,6 +40,7 @@ from billing.provider import (
     StaleObject,
 )
 from billing.services.connections import ConnectionService
+from billing.services.customers import CustomerService
 from billing.services.intents import PUSH_CHANNEL, Intent, IntentService, NotReady, is_held_back
 from billing.services.reading import Reader
 from billing.settings import Settings
@@ -77,10 +78,16 @@ class PushService:
         self._lease = timedelta(seconds=settings.push_lease_seconds)
         self._retry = settings.push_retry_seconds
 
-    async def claim(self) -> Claim | None:
-        """The next intent that may be tried, with its request id and body committed by the caller's transaction."""
+    async def claim(self, customers: CustomerService) -> Claim | None:
+        """The next intent that may be tried, with its request id and body committed by the caller's transaction.
+
+        A customer is looked for once more before anything of it is written.
+        """
         push = await self._next()
         if push is None:
+            return None
+        if push.kind is PushKind.CREATE_CUSTOMER and push.request_id is None and await customers.adopt(push):
+            self._uow.wake(PUSH_CHANNEL)
             return None
         now = wall_now()
         try:
@@ -175,7 +182,7 @@ class PushProcess:
 
     async def run_once(self) -> int:
         async with self._begin() as tx:
-            claim = await (await tx.aget(PushService)).claim()
+            claim = await (await tx.aget(PushService)).claim(await tx.aget(CustomerService))
         if claim is None:
             return 0
         failpoint("push.before_request")
