@@ -1,5 +1,6 @@
-"""What follows from what is written: due dates, and what is left of a voided transaction."""
+"""What follows from what is written: due dates, links to pay at, and what is left of a voided transaction."""
 
+import re
 from calendar import monthrange
 from collections.abc import Mapping
 from datetime import date, timedelta
@@ -7,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 ZERO = Decimal("0.00")
+_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 
 
 def due_date(written: date, term: Mapping[str, Any] | None) -> date:
@@ -25,6 +27,14 @@ def _next_day_of_month(written: date, day: int) -> date:
         return due
     year, month = (year + 1, 1) if month == 12 else (year, month + 1)
     return date(year, month, min(day, monthrange(year, month)[1]))
+
+
+def invoice_link(realm_id: str, invoice: Mapping[str, Any]) -> str | None:
+    """Where the customer pays it; None where it has no valid address to be sent to."""
+    address = str((invoice.get("BillEmail") or {}).get("Address") or "")
+    if not _ADDRESS.fullmatch(address):
+        return None
+    return f"https://connect.intuit.com/portal/app/CommerceNetwork/view/scs-v1-{realm_id}-{invoice['Id']}"
 
 
 def voided(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -97,10 +97,40 @@ async def test_a_company_may_number_and_not_tax(app: App, control: httpx.AsyncCl
         "subscription": "active",
         "custom_txn_numbers": False,
         "using_sales_tax": False,
+        "online_payments": False,
     }
     invoice = await app.invoice(await app.customer(), Line=form({"Id": "1"}, tax="TAX")["Line"])
     assert (invoice["DocNumber"], invoice["TotalAmt"]) == ("1001", 100)
     assert (await control.get(SETTINGS)).json()["using_sales_tax"] is False
+
+
+async def test_an_invoice_has_a_link_where_it_is_paid_online_and_has_an_address(
+    app: App, control: httpx.AsyncClient
+) -> None:
+    ana = await app.customer()
+    email = {"BillEmail": {"Address": "ana@example.com"}}
+    invoice = await app.invoice(ana, **email)
+    unmailed = [await app.invoice(ana), await app.invoice(ana, BillEmail={"Address": "ana at home"})]
+
+    async def links(**parameters: str) -> list[str | None]:
+        texts = []
+        for one in (invoice, *unmailed):
+            answer = await app.call("GET", f"invoice/{one['Id']}", **parameters)
+            texts.append(answer.json()["Invoice"].get("InvoiceLink"))
+        found = await app.call("GET", "query", query="select * from Invoice orderby Id", **parameters)
+        assert [one.get("InvoiceLink") for one in found.json()["QueryResponse"]["Invoice"]] == texts
+        return texts
+
+    assert await links(include="invoiceLink") == [None] * 3
+    await settle(control, online_payments=True)
+    preferences = (await app.call("GET", "preferences")).json()["Preferences"]
+    assert preferences["SalesFormsPrefs"]["ETransactionPaymentEnabled"] is True
+    assert await links() == [None] * 3
+    link, *others = await links(include="invoiceLink")
+    assert (link is not None and link.startswith("https://"), others) == (True, [None] * 2)
+    estimate = await app.write("Estimate", form(ana, **email))
+    read = await app.call("GET", f"estimate/{estimate['Id']}", include="invoiceLink")
+    assert "InvoiceLink" not in read.json()["Estimate"]
 
 
 async def test_changed_preferences_are_told_of_and_a_lapse_is_not(

@@ -73,6 +73,7 @@ class CompanySettings(BaseModel):
     subscription: Subscription
     custom_txn_numbers: bool
     using_sales_tax: bool
+    online_payments: bool
 
 
 class ChangedSettings(Strict):
@@ -84,6 +85,8 @@ class ChangedSettings(Strict):
     """`read_only`: every write is refused with 6190; `ended`: every call."""
     custom_txn_numbers: StrictBool | None = None
     using_sales_tax: StrictBool | None = None
+    online_payments: StrictBool | None = None
+    """Invoices with an e-mail address then have a link, for those who ask with `include=invoiceLink`."""
 
 
 class Fill(Strict):

@@ -30,6 +30,10 @@ class Asked:
     query: dict[str, str]
     body: bytes
 
+    @property
+    def has_links(self) -> bool:
+        return self.query.get("include", "").lower() == "invoicelink"
+
 
 @dataclass(frozen=True)
 class Operation:
@@ -135,7 +139,8 @@ async def _preferences(_: Operation, asked: Asked, store: Store, __: Books) -> A
 
 async def _read(operation: Operation, asked: Asked, store: Store, books: Books) -> Answered:
     kind = _kind(operation)
-    return _answer({kind.name: store.rendered(await store.get(kind, operation.object_id))}, store)
+    show = store.linked if asked.has_links else store.rendered
+    return _answer({kind.name: show(await store.get(kind, operation.object_id))}, store)
 
 
 async def _create(operation: Operation, asked: Asked, store: Store, books: Books) -> Answered:
@@ -176,15 +181,15 @@ async def _pdf(operation: Operation, asked: Asked, store: Store, books: Books) -
 
 async def _query(_: Operation, asked: Asked, store: Store, books: Books) -> Answered:
     text = asked.query.get("query") or asked.body.decode("utf-8", "replace")
-    return _answer(await _queried(text, store), store)
+    return _answer(await _queried(text, store, has_links=asked.has_links), store)
 
 
-async def _queried(text: str, store: Store) -> Document:
+async def _queried(text: str, store: Store, *, has_links: bool = False) -> Document:
     asked = query.parse(text, store.controls.shapes)
     kind = KINDS.get(asked.entity)
     if kind is None:
         raise faults.query_validation(f"Entity {asked.entity} is not known.")
-    return {"QueryResponse": await search(store, kind, asked)}
+    return {"QueryResponse": await search(store, kind, asked, has_links=has_links)}
 
 
 async def _cdc(_: Operation, asked: Asked, store: Store, books: Books) -> Answered:

@@ -72,6 +72,7 @@ class CompanyTerms:
     subscription: Subscription
     custom_txn_numbers: bool
     using_sales_tax: bool
+    online_payments: bool
 
     @classmethod
     def of(cls, company: QbCompany) -> "CompanyTerms":
@@ -82,6 +83,7 @@ class CompanyTerms:
             subscription=company.subscription,
             custom_txn_numbers=preferences["SalesFormsPrefs"]["CustomTxnNumbers"],
             using_sales_tax=preferences["TaxPrefs"]["UsingSalesTax"],
+            online_payments=preferences["SalesFormsPrefs"]["ETransactionPaymentEnabled"],
         )
 
 
@@ -119,6 +121,7 @@ class CompanyService:
         company.subscription = terms.subscription
         changed = deepcopy(company.preferences)
         changed["SalesFormsPrefs"]["CustomTxnNumbers"] = terms.custom_txn_numbers
+        changed["SalesFormsPrefs"]["ETransactionPaymentEnabled"] = terms.online_payments
         changed["TaxPrefs"]["UsingSalesTax"] = terms.using_sales_tax
         changed["AccountingInfoPrefs"].pop("BookCloseDate", None)
         if terms.book_close_date is not None:

@@ -70,8 +70,8 @@ _READ: dict[str, Callable[[str], Any]] = {
 }
 
 
-async def search(store: Store, kind: Kind, asked: Query) -> Document:
-    """The QueryResponse of a query of this kind."""
+async def search(store: Store, kind: Kind, asked: Query, *, has_links: bool = False) -> Document:
+    """The QueryResponse of a query of this kind; with `has_links`, of invoices with their links to pay at."""
     told = [clause for condition in query.conditions_of(asked) if (clause := _clause(condition)) is not None]
     wanted = store.selection(kind).where(*told)
     if asked.is_count:
@@ -79,9 +79,11 @@ async def search(store: Store, kind: Kind, asked: Query) -> Document:
             return {"totalCount": await store.count(wanted)}
         return {"totalCount": query.count(asked, await store.rendered_all(wanted))}
     if is_databases(asked):
-        found: Sequence[RawJSON | Document] = await store.written_all(_paged(wanted, asked))
+        show = store.linked_all if has_links else store.written_all
+        found: Sequence[RawJSON | Document] = await show(_paged(wanted, asked))
     else:
-        found = [dict(body) for body in query.run(asked, await store.rendered_all(wanted.order_by(QbObject.id)))]
+        read = store.linked_all if has_links else store.rendered_all
+        found = [dict(body) for body in query.run(asked, await read(wanted.order_by(QbObject.id)))]
     return {kind.name: found, "startPosition": asked.start, "maxResults": len(found)} if found else {}
 
 

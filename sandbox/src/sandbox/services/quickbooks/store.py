@@ -16,6 +16,7 @@ from sandbox.draw import draw, pick
 from sandbox.models import QbCompany, QbEvent, QbLedgerEntry, QbLink, QbObject, QbRequest
 from sandbox.quickbooks import faults
 from sandbox.quickbooks.controls import EventFault, QuickBooksControls
+from sandbox.quickbooks.derived import invoice_link
 from sandbox.quickbooks.entities import KINDS, Kind
 from sandbox.quickbooks.forms import ZERO, Desk, Document, object_number
 from shared import decimal_json
@@ -110,6 +111,14 @@ class Store:
     def rendered(self, row: QbObject) -> Document:
         """As the API shows it."""
         return {**_head(row), **decimal_json.read(row.body), **self._meta(row)}
+
+    def linked(self, row: QbObject) -> Document:
+        """As it is shown to those who ask for the link to pay at; it has one only where payments online are on."""
+        body = self.rendered(row)
+        if row.kind != "Invoice" or not self.company.preferences["SalesFormsPrefs"]["ETransactionPaymentEnabled"]:
+            return body
+        link = invoice_link(self.company.realm_id, body)
+        return {**body, "InvoiceLink": link} if link else body
 
     def written(self, row: QbObject) -> RawJSON:
         """The same as text. Of a page of a thousand objects none is parsed and written anew."""
@@ -233,6 +242,9 @@ class Store:
 
     async def rendered_all(self, wanted: Select[QbObject]) -> list[Document]:
         return [self.rendered(row) for row in await self._session.scalars(wanted)]
+
+    async def linked_all(self, wanted: Select[QbObject]) -> list[Document]:
+        return [self.linked(row) for row in await self._session.scalars(wanted)]
 
     async def written_all(self, wanted: Select[QbObject]) -> list[RawJSON]:
         return [self.written(row) for row in await self._session.scalars(wanted)]
