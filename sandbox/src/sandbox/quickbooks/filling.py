@@ -236,19 +236,23 @@ def entries(planned: Plan) -> Iterator[Entry]:
 
 def _customer_body(customer: _Customer) -> Document:
     first, last, _ = customer.name.split()
-    street = f"{customer.id % 400 + 1} {STREETS[customer.id % len(STREETS)]}"
-    town, postcode = TOWNS[customer.id % len(TOWNS)]
     body = named(
         {
             "GivenName": first,
             "FamilyName": last,
             "PrimaryEmailAddr": {"Address": f"{first}.{last}.{customer.id}@example.com".lower()},
             "PrimaryPhone": {"FreeFormNumber": phone_of(customer.id)},
-            "BillAddr": {"Line1": street, "City": town, "CountrySubDivisionCode": "MA", "PostalCode": postcode},
+            "BillAddr": _address(customer),
         },
         customer.name,
     )
     return body | {"Balance": customer.balance, "BalanceWithJobs": customer.balance}
+
+
+def _address(customer: _Customer) -> Document:
+    street = f"{customer.id % 400 + 1} {STREETS[customer.id % len(STREETS)]}"
+    town, postcode = TOWNS[customer.id % len(TOWNS)]
+    return {"Line1": street, "City": town, "CountrySubDivisionCode": "MA", "PostalCode": postcode}
 
 
 def phone_of(customer_id: int) -> str:
@@ -260,6 +264,7 @@ def _invoice_body(random: Random, invoice: _Invoice, ground: Ground) -> Document
     term_id, term = random.choice(ground.terms) if ground.terms else (None, None)
     body: Document = {
         "CustomerRef": invoice.customer.reference,
+        "BillAddr": _address(invoice.customer),
         "DocNumber": f"H-{invoice.id}",
         "TxnDate": _day(invoice.at, ground),
         "Line": invoice.lines,

@@ -241,3 +241,18 @@ async def test_terms_of_a_day_of_the_month(app: App, crm_clock: FakeClock) -> No
     invoice = await app.invoice(await app.customer(), SalesTermRef={"value": term["Id"]}, TxnDate="2026-12-15")
     assert invoice["DueDate"] == "2027-01-10"
     await crm_clock.advance(timedelta(seconds=1))
+
+
+async def test_a_form_that_names_no_address_has_its_customers_and_no_e_mail(app: App) -> None:
+    home, site = {"Line1": "12 Elm Street", "City": "Quincy"}, {"Line1": "3 Pond Road", "City": "Milton"}
+    ana = await app.customer(BillAddr=home, ShipAddr=site, PrimaryEmailAddr={"Address": "ana@example.com"})
+    for kind in ("Estimate", "Invoice", "CreditMemo"):
+        written = await app.write(kind, form(ana))
+        assert (written["BillAddr"], written["ShipAddr"]) == (home, site)
+        assert "BillEmail" not in written
+    typed = await app.invoice(ana, BillAddr={"Line1": "1 Oak Street"})
+    assert typed["BillAddr"] == {"Line1": "1 Oak Street"}
+    # It is a copy: what the customer's address becomes later, or a full update leaves out, is not the form's.
+    emptied = form(ana) | {"Id": typed["Id"], "SyncToken": typed["SyncToken"]}
+    assert "BillAddr" not in await app.write("Invoice", emptied)
+    assert "BillAddr" not in await app.invoice(await app.customer("Ben Ortiz"))

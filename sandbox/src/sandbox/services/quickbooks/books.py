@@ -207,6 +207,8 @@ class Books:
             return {"Active": True, **body}
         body = {**body, "DocNumber": await self._number(kind, body, row, allows_taken=allows_taken_number)}
         if body.get("CustomerRef"):
+            if row is None:
+                body = await self._addressed(body)
             body["CustomerRef"] = await self._with_name("Customer", body["CustomerRef"])
         body = completed(kind, body, await self._store.desk(body))
         if kind.name == "Invoice":
@@ -216,6 +218,12 @@ class Books:
             used = sum([link.amount for link in await self._store.links_to(row)], ZERO) if row else ZERO
             body["RemainingCredit"] = body["Balance"] = Decimal(body["TotalAmt"]) - used
         return body
+
+    async def _addressed(self, body: Document) -> Document:
+        """A new form with its customer's addresses where it names none. The customer's e-mail is not copied."""
+        customer = await self._store.find("Customer", body["CustomerRef"].get("value"))
+        known = decimal_json.read(customer.body) if customer is not None else {}
+        return {name: known[name] for name in ("BillAddr", "ShipAddr") if known.get(name)} | body
 
     def _owed(self, invoice: Document) -> Decimal:
         """The total, less the money that was taken with the invoice. Raises where that is more."""
