@@ -398,6 +398,45 @@ async def test_a_request_id_that_somebody_used_is_replaced_by_another(connected:
     assert (await shown(connected, f"estimates/{made['id']}"))["qb_id"] is not None
 
 
+# --- E-mails
+
+
+@pytest.mark.parametrize("is_forgotten", [True, False], ids=["forgotten", "remembered"])
+@pytest.mark.parametrize("fault", ["reset_after_commit", "application_error"])
+async def test_what_is_sent_a_second_time_is_mailed_once_more_and_not_twice(
+    connected: Office, fault: str, is_forgotten: bool
+) -> None:
+    made = await draft(connected)
+    await post(connected, f"estimates/{made['id']}/send")
+    await connected.settle()
+    await connected.advance(timedelta(minutes=1))
+    if is_forgotten:
+        await connected.turn(requests={"retention_seconds": 0})
+    await connected.turn(calls={"chosen": {"send estimate": [fault]}})
+    await post(connected, f"estimates/{made['id']}/send")
+    await connected.settle()
+    assert (await written(connected)).count(("Estimate", "emailed")) == 2
+    assert {state for _, state in await connected.pushes()} == {"done"}
+
+
+async def test_an_e_mail_whose_worker_died_before_it_left_is_sent_by_the_next_one(connected: Office) -> None:
+    made = await draft(connected)
+    await post(connected, f"estimates/{made['id']}/send")
+    await connected.settle()
+    await connected.advance(timedelta(minutes=1))
+    await post(connected, f"estimates/{made['id']}/send")
+    failpoints.configure("push.before_request=raise@1")
+    try:
+        with pytest.raises(failpoints.FailpointError):
+            await step(connected)
+    finally:
+        failpoints.configure("")
+    await free_leases(connected)
+    await connected.settle()
+    # The first one died before it had sent anything.
+    assert (await written(connected)).count(("Estimate", "emailed")) == 2
+
+
 # --- Voiding
 
 

@@ -143,6 +143,16 @@ class PushService:
         push.next_try_at = wall_now() + pause * random.uniform(0.75, 1.25)
         push.leased_until, push.error, push.error_code = None, error.message, error.code
 
+    async def note_last_mail(self, push_id: UUID, attempt: int, seen: FormSeen) -> bool:
+        """Keep when the form was last sent, in the body, which an e-mail has no use for; False where another worker has
+        it by now.
+        """
+        push = await self._held(push_id, attempt)
+        if push is None:
+            return False
+        push.body = _last_mail(seen)
+        return True
+
     async def begin_anew(self, push_id: UUID, attempt: int, *, pauses: bool = False) -> bool:
         """What was to be written is built again, under a new request id; False once that was done too often."""
         push = await self._held(push_id, attempt)
@@ -170,6 +180,17 @@ class PushService:
     async def _held(self, push_id: UUID, attempt: int) -> Push | None:
         push = await self._uow.session.get(Push, push_id, with_for_update=True, populate_existing=True)
         return push if push and push.state is PushState.PENDING and push.attempts == attempt else None
+
+
+def _last_mail(seen: FormSeen) -> str:
+    return documents.text({"last_mail": seen.sent_at.isoformat() if seen.sent_at else None})
+
+
+def _has_left(intent: Intent, seen: FormSeen) -> bool:
+    """Whether an e-mail has left since the first try. Of one that died before it noted anything, none has."""
+    if intent.was_unsent:
+        return seen.is_sent
+    return seen.is_sent and intent.body not in (documents.text({}), _last_mail(seen))
 
 
 class PushProcess:
@@ -242,13 +263,27 @@ class PushProcess:
             return found
 
     async def _sent(self, claim: Claim, books: Books) -> Seen:
-        """An e-mail cannot be taken back: before a second try it is looked whether the first one left."""
+        """An e-mail cannot be taken back: before a second try it is looked whether the first one left.
+
+        Of a form that was sent before, that shows in the time of its last e-mail: QuickBooks's word before the first
+        try against its word before the next one, for equality. Its clock is never compared with ours. Where somebody
+        sent the form there meanwhile, it is not sent again: the customer has it.
+        """
         intent = claim.intent
-        if claim.attempt > 1:
+        if claim.looks_first or not intent.was_unsent:
             seen = await books.read(intent.entity, intent.qb_id)
-            if isinstance(seen, FormSeen) and seen.is_sent and intent.was_unsent:
-                return seen
+            if isinstance(seen, FormSeen):
+                if claim.looks_first and _has_left(intent, seen):
+                    return seen
+                await self._note_last_mail(claim, seen)
         return await books.send_form(intent.entity, intent.qb_id, to=intent.argument, request_id=str(intent.request_id))
+
+    async def _note_last_mail(self, claim: Claim, seen: FormSeen) -> None:
+        """Committed before the request, like everything that a further try has to know."""
+        async with self._begin() as tx:
+            is_ours = await (await tx.aget(PushService)).note_last_mail(claim.intent.push_id, claim.attempt, seen)
+        if not is_ours:
+            raise ProviderUnavailable("Another worker sends this by now.", provider=PROVIDER, operation="send")
 
     async def _found(self, intent: Intent, books: Books) -> Seen | None:
         """What an earlier try may have written, known by its number or name and our mark."""
