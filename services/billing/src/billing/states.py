@@ -28,7 +28,7 @@ class EstimateStatus(StrEnum):
     DECLINED = "declined"
     EXPIRED = "expired"
     CLOSED = "closed"
-    """Invoiced in full."""
+    """Invoiced in full, or closed by hand."""
     DELETED = "deleted"
 
 

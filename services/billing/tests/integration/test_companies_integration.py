@@ -137,7 +137,8 @@ async def test_lists_show_the_forms_of_the_company_that_is_connected(connected: 
     async def listed(resource: str) -> list[str]:
         return [row["id"] for row in (await connected.api.get(f"/api/v1/{resource}")).json()["items"]]
 
-    assert (await listed("estimates"), await listed("invoices")) == ([], [])
+    resources = ("estimates", "invoices", "payments")
+    assert [await listed(resource) for resource in resources] == [[], [], []]
     second = await written(connected, **BEN)
     await post(connected, f"estimates/{second['id']}/accept", name="Ben Ode")
     invoice = await post(connected, "invoices", estimate_id=second["id"])

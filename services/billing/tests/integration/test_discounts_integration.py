@@ -7,7 +7,7 @@ from billing.lines import read_lines
 from billing.models import Estimate, Invoice
 
 from .books import changed, compared
-from .office import Office
+from .office import COMPANY, Office
 from .test_sales_integration import draft, post
 
 TEN_PERCENT = {
@@ -60,3 +60,14 @@ async def test_parts_have_their_part_of_the_discount_before_their_tax(connected:
     assert [(one.subtotal_cents, one.tax_cents) for one in invoices] == [(117_000, 7_313)] * 2
     assert sum(one.subtotal_cents for one in invoices) == estimate.subtotal_cents
     assert all(line.is_before_tax for one in invoices for line in read_lines(one.lines)[1:])
+
+
+async def test_a_total_that_is_another_than_was_accepted_is_shown_beside_it(connected: Office) -> None:
+    estimate = await discounted(connected)
+    settings = await connected.control.patch(f"{COMPANY}/settings", json={"using_sales_tax": False})
+    assert settings.is_success, settings.text
+    made = await post(connected, "invoices", estimate_id=str(estimate.id))
+    assert made["accepted_total"] is None
+    await connected.settle()
+    shown = (await connected.api.get(f"/api/v1/invoices/{made['id']}")).json()
+    assert (shown["total"]["amount_cents"], shown["accepted_total"]["amount_cents"]) == (117_000, 124_313)

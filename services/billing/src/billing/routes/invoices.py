@@ -27,7 +27,7 @@ from billing.errors import (
     PeriodClosed,
 )
 from billing.lines import read_lines
-from billing.models import Customer, Invoice
+from billing.models import Customer, Estimate, Invoice
 from billing.queries import items_by_qb_id
 from billing.routes.estimates import PDF, SendIn, printed
 from billing.routes.forms import CustomerRef, LineOut, WriteOut
@@ -104,6 +104,8 @@ class InvoiceOut(InvoiceItem):
     email: str | None
     memo: str | None
     share: Plain | None = None
+    accepted_total: MoneyOut | None = None
+    """What the customer accepted, where QuickBooks made another total of it: a tax rate was changed meanwhile, say."""
     writes: list[WriteOut]
 
 
@@ -153,8 +155,16 @@ class ShownInvoice:
             lines=[LineOut.of(line, row.currency, items) for line in lines],
             email=row.email,
             memo=row.memo,
+            accepted_total=await self._accepted_total(row),
             writes=[WriteOut.of(push) for push in await self._intents.unsettled(row.id)],
         )
+
+    async def _accepted_total(self, row: Invoice) -> MoneyOut | None:
+        is_ours = row.source is Source.CRM and row.part is InvoicePart.FULL
+        if row.estimate_id is None or not is_ours or row.qb_id is None or row.is_voided or row.is_deleted:
+            return None
+        estimate = await self._uow.session.get_one(Estimate, row.estimate_id)
+        return money(estimate.total_cents, row.currency) if estimate.total_cents != row.total_cents else None
 
     async def today(self) -> date:
         connection = await self._connections.current()

@@ -115,12 +115,16 @@ class Figures(BaseModel):
 async def list_payments(
     params: PageParams,
     uow: Needs[UnitOfWork],
+    connections: Needs[ConnectionService],
     user: PaymentReader,
     customer_id: Annotated[UUID | None, Query()] = None,
     invoice_id: Annotated[UUID | None, Query()] = None,
 ) -> Page[PaymentOut]:
     """Newest first, refunds among them."""
-    statement: Any = select(Payment, Customer).join(Customer, Customer.id == Payment.customer_id)
+    realm_id = await connections.current_realm()
+    statement: Any = (
+        select(Payment, Customer).join(Customer, Customer.id == Payment.customer_id).where(Payment.realm_id == realm_id)
+    )
     if customer_id is not None:
         statement = statement.where(Payment.customer_id == customer_id)
     if invoice_id is not None:
