@@ -25,9 +25,9 @@ CopyTable: TypeAlias = type[CustomerLink] | type[EstimateCopy] | type[InvoiceCop
 
 # Told again, these are the same fact; anything else may happen to a document several times.
 ONCE = {"issued", "received", "refunded", "voided"}
-NOT_SHOWN = {"version", "contact_id", "occurred_at", "paid_at"}
+NOT_SHOWN = {"version", "contact_id", "occurred_at", "paid_at", "status"}
 # Of a change, what a person would want to see. The rest is told by other entries, as a balance is by payments.
-COMPARED = ("amount_cents", "currency", "due_on", "received_on", "customer_id")
+COMPARED = ("amount_cents", "currency", "due_on", "received_on", "expires_on", "state", "customer_id")
 
 
 def entry_of(event: BillingEvent) -> dict[str, Any]:
@@ -64,12 +64,19 @@ def _details(event: BillingEvent) -> dict[str, Any]:
         told |= amount
     if (balance := told.pop("balance", None)) is not None:
         told["balance_cents"] = balance["amount_cents"]
+    if isinstance(event, EstimateMoved):
+        told["state"] = _state(event)
     if "applied" in told:
         told["applied"] = [
             {"invoice_id": item["invoice_id"], "amount_cents": item["amount"]["amount_cents"]}
             for item in told["applied"]
         ]
     return told
+
+
+def _state(event: EstimateMoved) -> str:
+    """Of events from before they said it, the type does."""
+    return event.status or ("open" if isinstance(event, EstimateSent) else event.type.split(".")[2])
 
 
 def changed_details(details: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
@@ -86,7 +93,7 @@ def copies_of(events: Iterable[BillingEvent]) -> dict[CopyTable, list[dict[str, 
             case CustomerLinkMoved():
                 rows[CustomerLink].append(_link(event, event.version, is_linked=isinstance(event, CustomerLinked)))
             case EstimateMoved():
-                rows[EstimateCopy].append(_document(event) | {"is_open": isinstance(event, EstimateSent)})
+                rows[EstimateCopy].append(_document(event) | {"is_open": _state(event) == "open"})
             case InvoiceMoved():
                 rows[InvoiceCopy].append(_document(event) | _terms(event))
             case PaymentMoved():

@@ -32,6 +32,7 @@ CONSUMES = (
     consume(billing.CustomerLinked, BillingService.record),
     consume(billing.CustomerUnlinked, BillingService.record),
     consume(billing.EstimateSent, BillingService.record),
+    consume(billing.EstimateChanged, BillingService.record),
     consume(billing.EstimateAccepted, BillingService.record),
     consume(billing.EstimateDeclined, BillingService.record),
     consume(billing.EstimateExpired, BillingService.record),

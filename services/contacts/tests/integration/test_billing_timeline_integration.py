@@ -101,6 +101,7 @@ async def test_entries_carry_number_amount_and_ids(client: httpx.AsyncClient, te
     payment_id, job_id = str(events[8].payment_id), str(events[3].job_id)
     assert shown["customer linked"] == {"status": "linked", "customer_id": str(customer), "reason": "phone"}
     assert shown["estimate sent"] == {
+        "state": "open",
         "status": "sent",
         "estimate_id": estimate_id,
         "number": "E-7",

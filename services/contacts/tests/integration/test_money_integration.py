@@ -14,6 +14,7 @@ from contacts.services.contacts import ContactService
 from shared.database import Begin
 from shared.events.billing import (
     EstimateAccepted,
+    EstimateChanged,
     EstimateDeclined,
     EstimateExpired,
     EstimateSent,
@@ -162,6 +163,29 @@ async def test_an_estimate_is_open_from_its_sending_to_the_answer(
         await tell(*(estimate(kind, customer, 1, estimate_id=both) for kind in kinds))
     assert await open_ones() == (2, 130_000)
     assert await names(client, has_open_estimate=True) == ["Ann"]
+
+
+@pytest.mark.parametrize("status", ["closed", "deleted"])
+async def test_an_estimate_that_was_closed_or_deleted_is_not_open_until_it_is_reopened(
+    client: httpx.AsyncClient, tell: Tell, ann: dict[str, Any], status: str
+) -> None:
+    customer, estimate_id = uuid7(), uuid7()
+
+    def moved(kind: Any, version: int, **fields: Any) -> Any:
+        return estimate(kind, customer, version, estimate_id=estimate_id, **fields)
+
+    await tell(linked(customer, ann), moved(EstimateSent, 1, status="open"))
+    await tell(moved(EstimateChanged, 2, status="open", cents=70_000))
+    assert (await money(client, ann) or {})["open_estimate_cents"] == 70_000
+    await tell(moved(EstimateChanged, 3, status=status, cents=70_000))
+    assert await names(client, has_open_estimate=True) == []
+    # That it had been sent is told later, of how it stands by then.
+    await tell(moved(EstimateSent, 4, status=status))
+    assert await names(client, has_open_estimate=True) == []
+    await tell(moved(EstimateChanged, 5, status="open"))
+    assert await names(client, has_open_estimate=True) == ["Ann"]
+    changes = [entry["details"] for entry in await timeline(client, ann) if entry["details"]["status"] == "changed"]
+    assert changes[1]["before"] == {"state": "open"}
 
 
 async def test_other_currencies_are_never_added_to_dollars(

@@ -32,7 +32,10 @@ class CustomerUnlinked(CustomerLinkMoved):
 
 
 class EstimateMoved(Event):
-    """An estimate as it stands after the move; a copy applies it if `version` is newer than its own."""
+    """An estimate as it stands after the move; a copy applies it if `version` is newer than its own.
+
+    `status` is open, accepted, declined, expired, closed or deleted; where it is missing, the type says it.
+    """
 
     about: ClassVar[str] = "estimate_id"
 
@@ -43,7 +46,15 @@ class EstimateMoved(Event):
     contact_id: UUID | None = None
     job_id: UUID | None = None
     amount: Money
+    expires_on: date | None = None
+    status: str | None = None
     occurred_at: Instant
+
+
+class EstimateChanged(EstimateMoved):
+    """Amount, expiry, customer or state of an estimate changed otherwise than the other events say."""
+
+    type: ClassVar[str] = "billing.estimate.changed.v1"
 
 
 class EstimateSent(EstimateMoved):

@@ -12,6 +12,7 @@ from shared.events.billing import (
     CustomerLinked,
     CustomerUnlinked,
     EstimateAccepted,
+    EstimateChanged,
     EstimateDeclined,
     EstimateExpired,
     EstimateMoved,
@@ -137,12 +138,7 @@ class Announcer:
         if after == before:
             return
         row.touch()
-        moved: list[type[EstimateMoved]] = []
-        if after.sent_at and not before.sent_at:
-            moved.append(EstimateSent)
-        if after.status in ANSWERS and (after.status is not before.status or not before.is_written):
-            moved.append(ANSWERS[after.status])
-        for event in moved:
+        for event in _estimate_events(before, after):
             if not self._is_kept(event, row, is_new=not before.is_written):
                 self.say_estimate(event, row, customer)
         self._uow.hint("estimates", row.id, row.version)
@@ -157,6 +153,8 @@ class Announcer:
                 contact_id=customer.contact_id,
                 job_id=row.job_id,
                 amount=Money(amount_cents=row.total_cents, currency=row.currency),
+                expires_on=row.expires_on,
+                status=row.status,
                 occurred_at=self._uow.now,
             )
         )
@@ -262,6 +260,17 @@ class Announcer:
         self.unlink(gone, reason="merged in QuickBooks")
         if kept.contact_id is None:
             self.link(kept, contact_id, reason="merged in QuickBooks", score=None, by="quickbooks")
+
+
+def _estimate_events(before: EstimateStanding, after: EstimateStanding) -> list[type[EstimateMoved]]:
+    found: list[type[EstimateMoved]] = []
+    if after.sent_at and not before.sent_at:
+        found.append(EstimateSent)
+    if after.status in ANSWERS and (after.status is not before.status or not before.is_written):
+        found.append(ANSWERS[after.status])
+    # Of one that was neither sent nor answered nobody was told.
+    was_told = before.is_written and (before.sent_at is not None or before.status in ANSWERS)
+    return found or ([EstimateChanged] if was_told else [])
 
 
 def _invoice_events(before: InvoiceStanding, after: InvoiceStanding) -> list[type[InvoiceMoved]]:

@@ -50,8 +50,9 @@ class FormMirror:
             row = rows.get(one.id)
             if not isinstance(one, EstimateSeen):
                 if row is not None and not row.is_deleted:
+                    before = self._announcer.standing_of_estimate(row)
                     row.is_deleted, row.status, row.status_at = True, EstimateStatus.DELETED, self._uow.now
-                    row.touch()
+                    self._announcer.estimate_moved(row, before, await self._customer(row.customer_id))
                 continue
             at = self._uow.now if row is not None else self._first_status_at(one, zone)
             if row is None:

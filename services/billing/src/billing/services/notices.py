@@ -46,7 +46,7 @@ class NoticeService:
     async def keep(self, body: bytes, changes: Sequence[dict[str, Any]], *, error: str | None = None) -> None:
         """Make a delivery durable with the changes that it tells of (columns of Notice); a repeat adds nothing."""
         digest = hashlib.sha256(body).hexdigest()
-        state = DeliveryState.FAILED if error else DeliveryState.PROCESSED
+        state = DeliveryState.FAILED if error and not changes else DeliveryState.PROCESSED
         now = wall_now()
         delivery = {"id": uuid7(), "digest": digest, "body": body, "received_at": now, "state": state, "error": error}
         await self._uow.session.execute(insert(WebhookDelivery).values(delivery).on_conflict_do_nothing())

@@ -32,7 +32,7 @@ class CustomerLink(Base):
 
 
 class EstimateCopy(Base):
-    """`is_open`: sent, and neither answered nor expired."""
+    """`is_open`: sent, and neither answered, expired, closed nor deleted."""
 
     __tablename__ = "estimate_copy"
     __table_args__ = (Index("ix_estimate_copy_customer_id", "customer_id"),)
