@@ -12,7 +12,8 @@ from billing.states import PushKind, PushState
 
 
 class Push(Base, Identified):
-    """An intent. `request_id` and `body` are committed before the first try and stay the same for every further one.
+    """An intent. `request_id` and `body` are committed before the first try and stay the same for every further one; of
+    an e-mail, which has none, `body` says when the form was last sent.
 
     Times but `created_at` and `settled_at` are security time.
     """

@@ -50,7 +50,7 @@ from billing.provider import (
     TermSeen,
 )
 from billing.queries import owed_by_customer
-from billing.services.form_mirror import _STATUSES as STATUSES
+from billing.services.form_mirror import status_of
 from billing.services.leases import Leases
 from billing.services.marks import DIFFERENCES, MarkService
 from billing.services.pulling import PAGE
@@ -170,7 +170,7 @@ def _of_kind(one: FormSeen | Form) -> Figures:
         case CreditMemoSeen() | CreditMemo():
             return {"remaining": str(one.remaining_cents)}
         case EstimateSeen():
-            return {"status": STATUSES.get(one.status.lower(), EstimateStatus.OPEN).value}
+            return {"status": status_of(one).value}
         case Estimate(status=EstimateStatus.EXPIRED):
             # QuickBooks knows no expiry: an expired one is still pending there.
             return {"status": EstimateStatus.OPEN.value}

@@ -70,7 +70,7 @@ class FormMirror:
     def _first_status_at(self, seen: EstimateSeen, zone: str) -> datetime:
         """Of what was so before we first saw it, the last change is the best that is known, unless it says the day."""
         at = self._uow.now
-        if _status_of(seen) is EstimateStatus.ACCEPTED and seen.accepted_on is not None:
+        if status_of(seen) is EstimateStatus.ACCEPTED and seen.accepted_on is not None:
             at = datetime.combine(seen.accepted_on, time(12), ZoneInfo(zone))
         elif seen.updated_at:
             at = datetime.fromisoformat(seen.updated_at)
@@ -78,7 +78,7 @@ class FormMirror:
 
     def _fill_status(self, row: Estimate, seen: EstimateSeen, at: datetime, *, is_answered: bool) -> None:
         """`is_answered`: here, and QuickBooks is still to be told; only an invoice says more than that."""
-        status = _status_of(seen)
+        status = status_of(seen)
         if is_answered and status is not EstimateStatus.CLOSED:
             return
         # QuickBooks knows no expiry: an expired one is still pending there.
@@ -205,7 +205,8 @@ class FormMirror:
         return await self._uow.session.scalar(select(Connection.zone).where(Connection.realm_id == realm_id)) or "UTC"
 
 
-def _status_of(seen: EstimateSeen) -> EstimateStatus:
+def status_of(seen: EstimateSeen) -> EstimateStatus:
+    """What QuickBooks's state of an estimate is here."""
     return _STATUSES.get(seen.status.lower(), EstimateStatus.OPEN)
 
 
