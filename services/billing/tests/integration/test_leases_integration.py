@@ -18,7 +18,7 @@ from .office import REALM, Office
 
 @pytest.fixture
 def more_settings() -> dict[str, Any]:
-    return {"reading_lease_seconds": 1.5}
+    return {"reading_lease_seconds": 4.0}
 
 
 async def leases(office: Office) -> Leases:
@@ -47,11 +47,11 @@ async def test_a_reading_that_takes_long_is_nobody_elses(connected: Office) -> N
     at_first = wall_now()
     async with (await leases(connected)).holding(REALM, CDC):
 
-        async def is_held_for_longer_than_two_leases() -> bool:
+        async def is_held_for_longer_than_a_lease() -> bool:
             assert not await is_taken(connected, CDC)
-            return (wall_now() - at_first).total_seconds() > 3.5
+            return (wall_now() - at_first).total_seconds() > 5
 
-        await until(is_held_for_longer_than_two_leases)
+        await until(is_held_for_longer_than_a_lease, within=30)
 
 
 async def test_a_lease_ends_with_the_work(connected: Office) -> None:
@@ -77,7 +77,7 @@ async def test_a_page_that_takes_longer_than_a_lease_to_store_costs_it_nothing(c
 
             await until(is_renewal_waiting)
             began = wall_now()
-            await until(lambda: (wall_now() - began).total_seconds() > 1.6)
+            await until(lambda: (wall_now() - began).total_seconds() > 4.1)
 
         async def renewed() -> datetime | None:
             found = await leased_until(connected, CDC)

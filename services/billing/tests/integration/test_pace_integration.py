@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import cast
 
-import pytest
 import svcs
 from billing.models import ProviderRate
 from shared.database import Begin
@@ -69,17 +68,19 @@ async def waiting(office: Office, limiter: RateLimiter) -> asyncio.Task[None]:
     return turn
 
 
-async def given_up(turn: asyncio.Task[None]) -> None:
+async def given_up(turn: asyncio.Task[None]) -> bool:
+    """Whether it was still waited for: on a slow machine, the turn may have come by then."""
     turn.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await turn
+    await asyncio.wait([turn])
+    return turn.cancelled()
 
 
 async def test_whoever_gives_up_a_turn_leaves_it_to_the_next(office: Office) -> None:
     limiter = RateLimiter(office.begin, REALM, 0.5)
     await limiter.turn()
     free = await next_at(office)
-    await given_up(await waiting(office, limiter))
+    while not await given_up(await waiting(office, limiter)):
+        free = await next_at(office)
     assert await next_at(office) == free
 
 
@@ -107,4 +108,6 @@ async def test_whoever_is_cancelled_while_the_database_is_away_is_cancelled_all_
     await limiter.turn()
     turn = await waiting(office, limiter)
     is_away = True
-    await given_up(turn)
+    # Either it had come by then, or it was cancelled: what keeps the slot from being given back is no end of it.
+    if not await given_up(turn):
+        assert turn.exception() is None
