@@ -53,9 +53,9 @@ class Books:
     their_money: int
     our_money: int
     accepted: dict[str, int]
-    """Total, there, of each estimate that was accepted in the story."""
+    """What each estimate that was accepted in the story costs there, before tax: that of each part is rounded alone."""
     billed: dict[str, list[int]]
-    """What QuickBooks's own invoices bill of each of these."""
+    """What QuickBooks's own invoices bill of each of these, before tax."""
     in_parts: Set[str]
     """Those that are billed by a deposit and the rest; every other one at once."""
     revenue: dict[str, Any] | None
@@ -286,7 +286,7 @@ class Money:
             detail = self._api.get(f"/api/v1/invoices/{one['id']}")
             ours[detail["qb_id"] or one["id"]] = (one["total"]["amount_cents"], one["balance"]["amount_cents"])
         said_yes = [deal for deal in deals if deal.estimate["status"] == "accepted"]
-        estimates = {one["Id"]: _cents(one["TotalAmt"]) for one in self._quickbooks.all_of("Estimate")}
+        estimates = {one["Id"]: _before_tax(one) for one in self._quickbooks.all_of("Estimate")}
         received = sum(_cents(one["TotalAmt"]) for one in self._quickbooks.all_of("Payment"))
         given_back = sum(_cents(one["TotalAmt"]) for one in self._quickbooks.all_of("RefundReceipt"))
         totals = self._api.get("/api/v1/payments/totals")["totals"]
@@ -331,7 +331,7 @@ def _is_billed_once(books: Books, estimate: str, total: int) -> bool:
 
 
 def billed(invoices: Iterable[dict[str, Any]], estimates: Mapping[str, str]) -> dict[str, list[int]]:
-    """What these documents of QuickBooks bill of each estimate; a voided one bills nothing.
+    """What these documents of QuickBooks bill of each estimate, before tax; a voided one bills nothing.
 
     QuickBooks links but one invoice to an estimate: the parts are known by the mark that we write into their notes.
     `estimates`: the id of our invoice → its estimate's id in QuickBooks.
@@ -340,10 +340,14 @@ def billed(invoices: Iterable[dict[str, Any]], estimates: Mapping[str, str]) -> 
     for one in invoices:
         linked = {str(link["TxnId"]) for link in one.get("LinkedTxn", ()) if link["TxnType"] == "Estimate"}
         marked = {estimates[id_] for id_ in UUID_IN_NOTE.findall(one.get("PrivateNote", "")) if id_ in estimates}
-        if cents := _cents(one["TotalAmt"]):
+        if cents := _before_tax(one):
             for estimate in (linked | marked) & set(estimates.values()):
                 found[estimate].append(cents)
     return dict(found)
+
+
+def _before_tax(document: dict[str, Any]) -> int:
+    return _cents(document["TotalAmt"]) - _cents(document.get("TxnTaxDetail", {}).get("TotalTax", 0))
 
 
 def _written(deal: Deal) -> str:
