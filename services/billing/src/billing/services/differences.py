@@ -36,6 +36,7 @@ from billing.models import (
     among,
 )
 from billing.provider import (
+    ENTITIES,
     CreditMemoSeen,
     CustomerSeen,
     EstimateSeen,
@@ -53,6 +54,7 @@ from billing.queries import owed_by_customer
 from billing.services.form_mirror import status_of
 from billing.services.leases import Leases
 from billing.services.marks import DIFFERENCES, MarkService
+from billing.services.mirrored import MODELS
 from billing.services.pulling import PAGE
 from billing.services.reading import Reader
 from billing.settlement import company_day
@@ -63,16 +65,6 @@ log = structlog.get_logger(__name__)
 DIFFERING = Gauge("crm_quickbooks_differences", "Lines of the last comparison with QuickBooks")
 EVERY = timedelta(days=1)
 REPORT = "AgedReceivables"
-_MODELS: dict[str, type[Any]] = {
-    "Term": Term,
-    "Item": Item,
-    "Customer": Customer,
-    "Estimate": Estimate,
-    "Invoice": Invoice,
-    "CreditMemo": CreditMemo,
-    "Payment": Payment,
-    "RefundReceipt": Payment,
-}
 Line = dict[str, str | None]
 Figures = dict[str, str]
 # What our rows say before QuickBooks does, while it waits to be written there.
@@ -279,7 +271,7 @@ class DifferenceService:
 
     async def missing_there(self, realm_id: str, entity: str, known: set[str]) -> list[Line]:
         """Ours that QuickBooks did not list; what was deleted there stands here as deleted."""
-        model = _MODELS[entity]
+        model = MODELS[entity]
         statement = select(model).where(model.realm_id == realm_id, model.qb_id.is_not(None))
         if model is Payment:
             statement = statement.where(Payment.kind == _kind(entity), ~Payment.is_deleted)
@@ -295,7 +287,7 @@ class DifferenceService:
         ]
 
     async def _rows(self, realm_id: str, entity: str, ids: Sequence[str]) -> dict[str, Any]:
-        model = _MODELS[entity]
+        model = MODELS[entity]
         statement = select(model).where(model.realm_id == realm_id, model.qb_id.in_(ids))
         if model is Payment:
             statement = statement.where(Payment.kind == _kind(entity))
@@ -383,7 +375,7 @@ class DifferenceProcess:
 
     async def _compare(self, realm_id: str) -> tuple[dict[str, int], list[Line]]:
         books, compared, lines = self._reader.books(realm_id), Counter[str](), list[Line]()
-        for entity in _MODELS:
+        for entity in ENTITIES:
             known: set[str] = set()
             position = 1
             while True:

@@ -8,12 +8,12 @@ from uuid import UUID
 from shared.database import UnitOfWork
 from sqlalchemy import select, text, update
 
-from billing.models import Connection, CreditMemo, Customer, Estimate, Invoice, Item, Payment, Term, among
+from billing.models import Connection, Customer, Item, Payment, Term, among
 from billing.provider import NOBODY, FormSeen, Garbled, InvoiceSeen, ItemSeen, PaymentSeen, RefundSeen, Seen, TermSeen
 from billing.services.announcing import Announcer
 from billing.services.customer_mirror import CustomerMirror
 from billing.services.form_mirror import FormMirror
-from billing.services.mirrored import is_newer, locked, note_state
+from billing.services.mirrored import MODELS, is_newer, locked, note_state
 from billing.services.payments import PaymentMirror
 from billing.states import PaymentKind
 
@@ -22,16 +22,6 @@ MIRROR_LOCK = 7_300_001
 References = dict[str, set[str]]
 """Entity → ids in QuickBooks."""
 
-_MODELS: dict[str, type[Any]] = {
-    "Customer": Customer,
-    "Item": Item,
-    "Term": Term,
-    "Estimate": Estimate,
-    "Invoice": Invoice,
-    "CreditMemo": CreditMemo,
-    "Payment": Payment,
-    "RefundReceipt": Payment,
-}
 _OF_CUSTOMERS = ("Estimate", "Invoice", "CreditMemo", "Payment", "RefundReceipt")
 
 
@@ -75,8 +65,8 @@ class MirrorService:
         for entity, ids in references.items():
             known = set(
                 await self._uow.session.scalars(
-                    select(_MODELS[entity].qb_id).where(
-                        _MODELS[entity].realm_id == realm_id, among(_MODELS[entity].qb_id, ids)
+                    select(MODELS[entity].qb_id).where(
+                        MODELS[entity].realm_id == realm_id, among(MODELS[entity].qb_id, ids)
                     )
                 )
             )
@@ -97,7 +87,7 @@ class MirrorService:
         if entity in ("Payment", "RefundReceipt"):
             kind = PaymentKind.PAYMENT if entity == "Payment" else PaymentKind.REFUND
             return await self._payments.store(realm_id, kind, ordered, customers)
-        rows = await locked(self._uow.session, _MODELS[entity], realm_id, [one.id for one in ordered])
+        rows = await locked(self._uow.session, MODELS[entity], realm_id, [one.id for one in ordered])
         match entity:
             case "Customer":
                 await self._customers.store(realm_id, ordered, rows)
@@ -133,7 +123,7 @@ class MirrorService:
         return {entity: ids for entity, ids in found.items() if ids}
 
     async def _ids_of_customer(self, entity: str, customer_id: UUID) -> set[str]:
-        model = _MODELS[entity]
+        model = MODELS[entity]
         statement = select(model.qb_id).where(model.customer_id == customer_id, model.qb_id.is_not(None))
         if model is Payment:
             kind = PaymentKind.PAYMENT if entity == "Payment" else PaymentKind.REFUND

@@ -11,6 +11,16 @@ from billing import documents
 from billing.models import CreditMemo, Customer, Estimate, Invoice, Item, Payment, Term, among
 from billing.provider import Seen
 
+MODELS: dict[str, type[Any]] = {
+    "Customer": Customer,
+    "Item": Item,
+    "Term": Term,
+    "Estimate": Estimate,
+    "Invoice": Invoice,
+    "CreditMemo": CreditMemo,
+    "Payment": Payment,
+    "RefundReceipt": Payment,
+}
 R = TypeVar("R", Customer, Item, Term, Estimate, Invoice, CreditMemo, Payment)
 
 
