@@ -40,6 +40,35 @@ def test_a_number_is_written_plainly(billing: Boundary, number: Any) -> None:
         assert _line(billing, **fields).status_code == 422
 
 
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"quantity": -1}, "Enter a quantity above 0"),
+        ({"quantity": "0"}, "Enter a quantity above 0"),
+        ({"quantity": 1_000_001}, "Enter a quantity above 0"),
+        ({"quantity": "much"}, "write the number plainly"),
+        ({"quantity": 1, "unit_price": "-0.01"}, "A discount is entered in QuickBooks"),
+        ({"quantity": 1, "unit_price": "1.00000001"}, "at most seven decimal places"),
+    ],
+    ids=str,
+)
+def test_an_amount_that_cannot_be_is_answered_with_what_to_enter(
+    billing: Boundary, fields: dict[str, Any], words: str
+) -> None:
+    (error,) = _line(billing, **fields).json()["errors"]
+    assert words in error["message"]
+    assert "Value error" not in error["message"]
+
+
+@pytest.mark.parametrize("share", [-0.1, 0, 1.1, "0.1234567"])
+def test_a_share_that_cannot_be_is_answered_with_what_to_enter(billing: Boundary, share: Any) -> None:
+    *_, sold = billing.seeds["estimate_id"]
+    invoice = {"estimate_id": sold, "part": "deposit", "share": share}
+    answer = billing.anonymous.post("/api/v1/invoices", json=invoice, headers=billing.credentials())
+    (error,) = answer.json()["errors"]
+    assert (error["field"], "such as 0.3 for 30 %" in error["message"]) == ("body.share", True)
+
+
 def test_a_number_is_what_it_says(billing: Boundary) -> None:
     for number in ("0.1", 0.1, ".1", "+0.10", "00.1"):
         (line,) = _line(billing, quantity=number, unit_price="19.99").json()["lines"]

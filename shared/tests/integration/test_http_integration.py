@@ -70,6 +70,12 @@ async def test_a_malformed_body_names_the_field(client: httpx.AsyncClient) -> No
     assert {problem["field"] for problem in answer.json()["errors"]} == {"body.topic", "body.body"}
 
 
+async def test_what_is_no_json_is_said_of_the_body(client: httpx.AsyncClient) -> None:
+    answer = await client.post(NOTES, content=b'{"topic": ', headers={"content-type": "application/json"})
+    (error,) = answer.json()["errors"]
+    assert (error["field"], error["message"]) == ("body", "This is no JSON: Expecting value at character 10.")
+
+
 async def test_characters_that_cannot_be_stored_are_refused(client: httpx.AsyncClient) -> None:
     for body in (b'{"topic": "a\\u0000"}', b'{"topic": "\\ud800"}'):
         answer = await client.post(NOTES, content=body, headers={"content-type": "application/json"})

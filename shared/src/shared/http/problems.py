@@ -107,11 +107,20 @@ async def _on_app_error(_: Request, error: Exception) -> Response:
 
 async def _on_validation_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class only
-    fields = [
-        FieldProblem(field=".".join(str(part) for part in problem["loc"]), message=problem["msg"])
-        for problem in error.errors()
-    ]
+    fields = [_field_problem(problem) for problem in error.errors()]
     return answer(Invalid("Some fields are missing or malformed; `errors` names each."), fields)
+
+
+def _field_problem(problem: dict[str, Any]) -> FieldProblem:
+    field, message = ".".join(str(part) for part in problem["loc"]), problem["msg"]
+    match problem["type"]:
+        case "json_invalid":
+            # Here the place is a character's, not a field's.
+            place, at = problem["loc"]
+            field, message = str(place), f"This is no JSON: {problem['ctx']['error']} at character {at}."
+        case "value_error":
+            message = str(problem["ctx"]["error"])
+    return FieldProblem(field=field, message=message)
 
 
 async def _on_http_exception(_: Request, error: Exception) -> Response:

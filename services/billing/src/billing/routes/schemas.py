@@ -5,7 +5,18 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 from shared.auth import Principal
 from shared.http import Day
 
@@ -27,6 +38,18 @@ def _plainly_written(value: object) -> object:
     return value
 
 
+def _or_say(sentence: str) -> WrapValidator:
+    """What is out of bounds is answered with what to enter instead."""
+
+    def check(value: object, bounds: ValidatorFunctionWrapHandler) -> object:
+        try:
+            return bounds(value)
+        except ValidationError as error:
+            raise ValueError(sentence) from error
+
+    return WrapValidator(check)
+
+
 def _near(day: date) -> date:
     """Nobody means a day centuries away, and not every calendar knows it."""
     if not 2000 <= day.year < 2200:
@@ -35,9 +58,27 @@ def _near(day: date) -> date:
 
 
 _PLAINLY = BeforeValidator(_plainly_written)
-Quantity = Annotated[Decimal, Field(gt=0, le=1_000_000, max_digits=14, decimal_places=7), _PLAINLY]
-UnitPrice = Annotated[Decimal, Field(ge=0, le=10_000_000, max_digits=15, decimal_places=7), _PLAINLY]
-Share = Annotated[Decimal, Field(gt=0, le=1, max_digits=7, decimal_places=6), _PLAINLY]
+Quantity = Annotated[
+    Decimal,
+    Field(gt=0, le=1_000_000, max_digits=14, decimal_places=7),
+    _or_say("Enter a quantity above 0, up to a million, with at most seven decimal places."),
+    _PLAINLY,
+]
+UnitPrice = Annotated[
+    Decimal,
+    Field(ge=0, le=10_000_000, max_digits=15, decimal_places=7),
+    _or_say(
+        "Enter a price of 0 or more, up to ten millions, with at most seven decimal places. A discount is entered in"
+        " QuickBooks."
+    ),
+    _PLAINLY,
+]
+Share = Annotated[
+    Decimal,
+    Field(gt=0, le=1, max_digits=7, decimal_places=6),
+    _or_say("Enter a share above 0 and up to 1, with at most six decimal places, such as 0.3 for 30 %."),
+    _PLAINLY,
+]
 DueDay = Annotated[Day, AfterValidator(_near)]
 
 
