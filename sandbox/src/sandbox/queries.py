@@ -17,6 +17,7 @@ from sandbox.models import (
     Direction,
     LedgerEntry,
     Message,
+    QbEmail,
     QbLedgerEntry,
     Recipient,
     RequestTally,
@@ -196,6 +197,14 @@ async def quickbooks_ledger(session: AsyncSession, realm_id: str, *, after: int,
         .limit(most)
     )
     return lines.all()
+
+
+async def quickbooks_emails(session: AsyncSession, realm_id: str, *, after: int, most: int) -> Sequence[QbEmail]:
+    """The company's e-mails behind the one `after`, in their order."""
+    found = await session.scalars(
+        select(QbEmail).where(QbEmail.realm_id == realm_id, QbEmail.seq > after).order_by(QbEmail.seq).limit(most)
+    )
+    return found.all()
 
 
 _COUNTS = text(

@@ -155,6 +155,24 @@ class QbEvent(Identified, Base):
     delivered_at: Mapped[datetime | None]
 
 
+class QbEmail(Base):
+    """A form that was e-mailed, with what it said then: nobody gets it, the outbox shows it."""
+
+    __tablename__ = "qb_email"
+    __table_args__ = (Index("ix_qb_email_realm", "realm_id", "seq"),)
+
+    seq: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    realm_id: Mapped[str] = mapped_column(ForeignKey("qb_company.realm_id"))
+    kind: Mapped[str]
+    entity_id: Mapped[str]
+    doc_number: Mapped[str | None]
+    address: Mapped[str]
+    total: Mapped[Any | None] = mapped_column(Amount)
+    balance: Mapped[Any | None] = mapped_column(Amount)
+    """None where a form of the kind has none."""
+    sent_at: Mapped[datetime]
+
+
 class QbLedgerEntry(Base):
     """Every write that took effect, in order: what the product's own books are held against."""
 

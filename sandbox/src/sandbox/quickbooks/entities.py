@@ -275,3 +275,5 @@ KINDS = {
 BY_PATH = {name.lower(): kind for name, kind in KINDS.items()}
 UNIQUE_NAMES = ("Customer", "Vendor")
 """They share one space of names, with employees, whom nobody keeps here."""
+TOLD = frozenset(KINDS) - {"Account", "PaymentMethod"}
+"""The kinds of which webhooks tell."""

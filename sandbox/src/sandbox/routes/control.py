@@ -177,7 +177,7 @@ async def revoke_key(name: str, service: Needs[WorkspaceService], caller: Contro
 
 @router.post("/reset")
 async def reset(service: Needs[WorkspaceService], caller: Controller) -> ResetOut:
-    """Forget messages, people and controls, and begin a new run; earlier runs stay in the ledger."""
+    """Forget messages, e-mails, people and controls, and begin a new run; earlier runs stay in the ledger."""
     return ResetOut(run=await service.reset())
 
 

@@ -19,6 +19,7 @@ from sandbox.models import (
     Message,
     PhoneNumber,
     PlannedReply,
+    QbEmail,
     Recipient,
     Webhook,
     WorkspaceUser,
@@ -191,11 +192,11 @@ class WorkspaceService:
         return key
 
     async def reset(self) -> int:
-        """Forget messages, people and controls, keep numbers, keys and webhooks; returns the new run's number.
+        """Forget messages, e-mails, people and controls, keep numbers, keys and webhooks; returns the new run's number.
 
-        The ledger keeps what it holds: its rows belong to the run that ends here.
+        The ledger keeps what it holds: its rows belong to the run that ends here. QuickBooks' books stay as they are.
         """
-        for model in (Delivery, PlannedReply, Call, Message, Conversation, Recipient):
+        for model in (Delivery, PlannedReply, Call, Message, Conversation, Recipient, QbEmail):
             await self._session.execute(delete(model))
         controls = Controls(rate_limit=self._settings.openphone_rate_limit).model_dump(mode="json")
         changed = await self._session.execute(

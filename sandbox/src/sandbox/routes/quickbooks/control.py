@@ -29,6 +29,7 @@ router = ApiRouter(prefix="/sandbox/v1/quickbooks", tags=["quickbooks"])
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00]*$")]
 ToldKind = Literal["Customer", "Item", "Term", "Estimate", "Invoice", "Payment", "CreditMemo", "RefundReceipt"]
+After = Annotated[int, Field(ge=0, le=2**53)]
 MOST_ENTRIES = 1000
 
 
@@ -134,6 +135,26 @@ class LedgerLine(BaseModel):
 
 class Ledger(BaseModel):
     items: list[LedgerLine]
+
+
+class EmailOut(BaseModel):
+    """A form that was e-mailed, with its total and balance as they were then."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    seq: int
+    kind: str
+    entity_id: str
+    doc_number: str | None
+    address: str
+    total: Decimal | None
+    balance: Decimal | None
+    """Null where a form of the kind has none."""
+    sent_at: Instant
+
+
+class Emails(BaseModel):
+    items: list[EmailOut]
 
 
 @router.get("/companies")
@@ -255,9 +276,23 @@ async def get_ledger(
     companies: Needs[CompanyService],
     uow: Needs[UnitOfWork],
     caller: Controller,
-    after: Annotated[int, Field(ge=0, le=2**53)] = 0,
+    after: After = 0,
 ) -> Ledger:
     """Every write that took effect after the line `after`, at most a thousand, in their order."""
     await find_company(companies, realm_id)
     lines = await queries.quickbooks_ledger(uow.session, realm_id, after=after, most=MOST_ENTRIES)
     return Ledger(items=[LedgerLine.model_validate(line) for line in lines])
+
+
+@router.get("/companies/{realm_id}/emails", responses=problems(NotFound))
+async def get_emails(
+    realm_id: RealmId,
+    companies: Needs[CompanyService],
+    uow: Needs[UnitOfWork],
+    caller: Controller,
+    after: After = 0,
+) -> Emails:
+    """The outbox: every form that was e-mailed after the line `after`, at most a thousand, in their order."""
+    await find_company(companies, realm_id)
+    found = await queries.quickbooks_emails(uow.session, realm_id, after=after, most=MOST_ENTRIES)
+    return Emails(items=[EmailOut.model_validate(email) for email in found])

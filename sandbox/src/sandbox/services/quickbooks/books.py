@@ -113,17 +113,19 @@ class Books:
         return row
 
     async def mark_sent(self, kind: Kind, object_id: object, address: str | None) -> QbObject:
-        """Note that the form was e-mailed. Raises where there is no address to send it to."""
+        """E-mail the form: it goes into the outbox. Raises where there is no address to send it to."""
         self._check_subscription()
         row = await self._store.get(kind, object_id, lock=True)
         body = decimal_json.read(row.body)
         if address:
             body["BillEmail"] = {"Address": address}
-        if not (body.get("BillEmail") or {}).get("Address"):
+        to = (body.get("BillEmail") or {}).get("Address")
+        if not to:
             raise faults.missing_email()
         body["EmailStatus"] = "EmailSent"
         body["DeliveryInfo"] = {"DeliveryType": "Email", "DeliveryTime": self._store.local(self._store.now)}
         self._store.touch(row, body)
+        self._store.post(row, to=str(to), balance=body.get("Balance"))
         self._note(row, "emailed")
         return row
 

@@ -13,11 +13,11 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSessionTransaction
 
 from sandbox.draw import draw, pick
-from sandbox.models import QbCompany, QbEvent, QbLedgerEntry, QbLink, QbObject, QbRequest
+from sandbox.models import QbCompany, QbEmail, QbEvent, QbLedgerEntry, QbLink, QbObject, QbRequest
 from sandbox.quickbooks import faults
 from sandbox.quickbooks.controls import EventFault, QuickBooksControls
 from sandbox.quickbooks.derived import invoice_link
-from sandbox.quickbooks.entities import KINDS, Kind
+from sandbox.quickbooks.entities import TOLD, Kind
 from sandbox.quickbooks.forms import ZERO, Desk, Document, object_number
 from shared import decimal_json
 
@@ -300,6 +300,21 @@ class Store:
             )
         )
 
+    def post(self, row: QbObject, *, to: str, balance: Decimal | None) -> None:
+        """Put the form, as it stands, into the outbox."""
+        self._session.add(
+            QbEmail(
+                realm_id=row.realm_id,
+                kind=row.kind,
+                entity_id=str(row.id),
+                doc_number=row.doc_number,
+                address=to,
+                total=row.total,
+                balance=balance,
+                sent_at=self.now,
+            )
+        )
+
     def note(
         self, row: QbObject, operation: str, *, by: str, request_id: str | None = None, deleted_id: str | None = None
     ) -> None:
@@ -381,7 +396,3 @@ def columns_of(kind: str, body: Document) -> dict[str, Any]:
         "customer_id": (body.get("CustomerRef") or {}).get("value"),
         "total": body.get("TotalAmt"),
     }
-
-
-TOLD = frozenset(KINDS) - {"Account", "PaymentMethod"}
-"""The kinds of which webhooks tell."""
