@@ -82,6 +82,12 @@ class NotWritten(Conflict):
     code = "not_in_quickbooks_yet"
 
 
+class NoPayLink(Conflict):
+    """It cannot be paid online."""
+
+    code = "no_pay_link"
+
+
 class NoEmailAddress(Conflict):
     code = "no_email_address"
 

@@ -23,8 +23,10 @@ th:not(:first-child), td:not(:first-child) { text-align: right; white-space: now
 tfoot tr:last-child { font-weight: 700; font-size: 1.1rem; }
 label { display: block; font-weight: 600; } input, textarea { width: 100%; box-sizing: border-box; padding: .5rem;
   font: inherit; border: 1px solid #6b7a88; border-radius: .25rem; }
-button { padding: .7rem 1.4rem; font: inherit; font-weight: 600; border: 0; border-radius: .25rem; background: #0b5cad;
-  color: #fff; cursor: pointer; } button.quiet { background: #fff; color: #8a1c1c; border: 1px solid #8a1c1c; }
+.bill { display: flex; flex-wrap: wrap; gap: .5rem 1rem; align-items: center; justify-content: space-between; }
+a.button { text-decoration: none; display: inline-block; }
+button, a.button { padding: .7rem 1.4rem; font: inherit; font-weight: 600; border: 0; border-radius: .25rem;
+  background: #0b5cad; color: #fff; cursor: pointer; } button.quiet { background: #fff; color: #8a1c1c; border: 1px solid #8a1c1c; }
 button:focus-visible, input:focus-visible, textarea:focus-visible, a:focus-visible { outline: 3px solid #f5a623; }
 .status, .notice { padding: .6rem .8rem; border-radius: .25rem; background: #e7f0fa; font-weight: 600; }
 .notice { background: #fdecd2; }
@@ -39,6 +41,16 @@ _WORDS = {
     EstimateStatus.CLOSED: "Accepted and invoiced.",
     EstimateStatus.DELETED: "This estimate was withdrawn. Call us for a new one.",
 }
+
+
+@dataclass(frozen=True)
+class BillShown:
+    """What is to be paid of an estimate. `pay_at` is None where it is not paid online."""
+
+    number: str
+    balance: Money
+    due_on: date | None
+    pay_at: str | None
 
 
 @dataclass(frozen=True)
@@ -57,6 +69,7 @@ class EstimatePage:
     total: Money
     action: str | None
     notice: str | None = None
+    bills: tuple[BillShown, ...] = ()
 
 
 def page(title: str, body: str, *, head: str = "") -> str:
@@ -83,13 +96,14 @@ def estimate_page(shown: EstimatePage) -> str:
         f'<p class="status" role="status">{escape(_WORDS[shown.status])}</p>' if shown.status in _WORDS else "",
         _until(shown.expires_on),
         _table(shown),
+        _bills(shown.bills),
         _forms(shown.action, shown.total) if shown.action else "",
     ]
     return page(title, "".join(parts))
 
 
 def _until(day: date | None) -> str:
-    return f"<p>Valid until {day:%B} {day.day}, {day.year}.</p>" if day else ""
+    return f"<p>Valid until {_words_of(day)}.</p>" if day else ""
 
 
 def _table(shown: EstimatePage) -> str:
@@ -107,6 +121,20 @@ def _rows(lines: Iterable[Line], currency: str) -> Iterable[str]:
         is_words = line.kind is LineKind.TEXT and not line.amount_cents
         amount = "" if is_words else str(Money(sign * line.amount_cents, currency))
         yield f"<tr><td>{escape(line.description)}</td><td>{escape(quantity)}</td><td>{escape(amount)}</td></tr>"
+
+
+def _bills(bills: tuple[BillShown, ...]) -> str:
+    return "<h2>To pay</h2>" + "".join(_bill(bill) for bill in bills) if bills else ""
+
+
+def _bill(bill: BillShown) -> str:
+    due = f", due on {_words_of(bill.due_on)}" if bill.due_on else ""
+    pay = f' <a class="button" href="{escape(bill.pay_at)}">Pay online</a>' if bill.pay_at else ""
+    return f'<p class="bill"><span>Invoice {escape(bill.number)}: {escape(str(bill.balance))}{due}</span>{pay}</p>'
+
+
+def _words_of(day: date) -> str:
+    return f"{day:%B} {day.day}, {day.year}"
 
 
 def _forms(action: str, total: Money) -> str:

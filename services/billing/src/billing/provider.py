@@ -202,6 +202,8 @@ class CompanySeen:
     """CustomTxnNumbers: whether we may number estimates and invoices."""
     closed_until: date | None
     uses_sales_tax: bool
+    takes_payments: bool
+    """Invoices can be paid online."""
 
 
 @dataclass(frozen=True)
@@ -259,6 +261,9 @@ class Books(Protocol):
     async def send_form(self, entity: str, qb_id: str, *, to: str, request_id: str) -> Seen: ...
 
     async def pdf(self, entity: str, qb_id: str) -> bytes: ...
+
+    async def pay_link(self, invoice_id: str) -> str | None:
+        """Where the customer pays it online, if anywhere."""
 
 
 class Grants(Protocol):

@@ -34,6 +34,7 @@ from billing.services.marks import MarkService
 from billing.services.matching import MatchProcess, MatchService
 from billing.services.mirror import MirrorService
 from billing.services.notices import NoticeProcess, NoticeService
+from billing.services.paying import PayLinks
 from billing.services.payments import PaymentMirror
 from billing.services.people import PeopleService
 from billing.services.pulling import ChangeProcess, CompanyProcess, PullProcess
@@ -135,6 +136,7 @@ def _register_processes(registry: Registry) -> None:
     add(ExpiryProcess, lambda c: ExpiryProcess(c.get(Begin)))
     add(OverdueProcess, lambda c: OverdueProcess(c.get(Begin)))
     add(DocumentService, lambda c: DocumentService(*c.get(Begin, OpenedBooks)))
+    add(PayLinks, lambda c: PayLinks(*c.get(Begin, OpenedBooks)))
     add(Backlog, lambda c: BillingBacklog(c.get(Begin)))
 
 

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 from billing.lines import Line, LineKind, item_line
-from billing.pages import EstimatePage, estimate_page, message_page
+from billing.pages import BillShown, EstimatePage, estimate_page, message_page
 from billing.states import EstimateStatus
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,10 +28,14 @@ SHOWN = EstimatePage(
     tax=Money(9_844),
     total=Money(167_344),
     action="/public/estimates/abc",
+    bills=(
+        BillShown("I-7", Money(50_000), date(2031, 5, 1), "/public/estimates/abc/pay/1"),
+        BillShown("I-8", Money(2_500), None, None),
+    ),
 )
 KNOWN = {
     "html", "head", "meta", "title", "link", "body", "main", "p", "h1", "h2", "table", "thead", "tbody", "tfoot", "tr",
-    "th", "td", "form", "label", "input", "textarea", "button", "a",
+    "th", "td", "form", "span", "label", "input", "textarea", "button", "a",
 }  # fmt: skip
 VOID = {"meta", "link", "input"}
 
@@ -84,6 +88,13 @@ def test_an_estimate_shows_its_lines_and_sums() -> None:
     assert "Valid until April 3, 2031." in cells
     assert "Waiting for your answer" in cells
     assert found.attributes["action"] == ["/public/estimates/abc/accept", "/public/estimates/abc/decline"]
+
+
+def test_what_is_owed_stands_there_with_the_way_to_pay_it_online_where_there_is_one() -> None:
+    found = read(estimate_page(SHOWN))
+    assert {"Invoice I-7: $500.00, due on May 1, 2031", "Invoice I-8: $25.00"} <= set(found.words)
+    assert found.attributes["href"][1:] == ["/public/estimates/abc/pay/1"]
+    assert "To pay" not in read(estimate_page(replace(SHOWN, bills=()))).words
 
 
 def test_the_sums_add_up_for_whoever_adds_them() -> None:

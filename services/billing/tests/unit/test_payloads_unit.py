@@ -300,7 +300,7 @@ def test_what_cannot_be_read_says_which_object_it_was(entity: str, text: str) ->
 def test_a_company_and_what_it_prefers() -> None:
     info = {"CompanyName": "Acme", "NameValue": [{"Name": "DefaultTimeZone", "Value": "America/New_York"}], "Id": "1"}
     preferences = {
-        "SalesFormsPrefs": {"CustomTxnNumbers": True},
+        "SalesFormsPrefs": {"CustomTxnNumbers": True, "ETransactionPaymentEnabled": True},
         "TaxPrefs": {"UsingSalesTax": True},
         "CurrencyPrefs": {"HomeCurrency": {"value": "CAD"}},
         "AccountingInfoPrefs": {"BookCloseDate": "2026-09-30"},
@@ -308,8 +308,20 @@ def test_a_company_and_what_it_prefers() -> None:
     seen = payloads.company(info, preferences)
     assert (seen.name, seen.zone, seen.currency) == ("Acme", "America/New_York", "CAD")
     assert (seen.has_own_numbers, seen.uses_sales_tax, seen.closed_until) == (True, True, date(2026, 9, 30))
+    assert seen.takes_payments
     bare = payloads.company({"LegalName": "Acme Ltd"}, {})
     assert (bare.name, bare.zone, bare.currency, bare.closed_until) == ("Acme Ltd", None, "USD", None)
+    assert not bare.takes_payments
+
+
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "../etc/passwd", "", "/"])
+def test_a_zone_that_nobody_knows_is_none(zone: str) -> None:
+    assert payloads.company({"CompanyName": "Acme", "DefaultTimeZone": zone}, {}).zone is None
+
+
+@pytest.mark.parametrize("link", [None, "", "http://connect.intuit.com/x", "javascript:alert(1)", 7])
+def test_nobody_is_sent_to_what_is_no_safe_address(link: Any) -> None:
+    assert payloads.pay_link({"Id": "1", "InvoiceLink": link}) is None
 
 
 TODAY = date(2026, 12, 22)

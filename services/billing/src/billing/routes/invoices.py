@@ -19,6 +19,7 @@ from billing.errors import (
     AlreadyInvoiced,
     CustomerGone,
     NoEmailAddress,
+    NoPayLink,
     NotConnected,
     NothingLeft,
     NotWritten,
@@ -36,6 +37,7 @@ from billing.services.connections import ConnectionService
 from billing.services.forms import FormService
 from billing.services.intents import IntentService
 from billing.services.invoices import InvoiceService, NewInvoice
+from billing.services.paying import PayLinks
 from billing.settlement import Standing, company_day, status_of
 from billing.states import InvoicePart, InvoiceStatus, Source
 from billing.totals import Totals
@@ -315,6 +317,21 @@ async def void_invoice(
 ) -> InvoiceOut:
     """Void it in QuickBooks; here it is void once QuickBooks says so."""
     return await shown.out(await invoices.void(invoice_id, by=person_of(user)), response)
+
+
+class PayLinkOut(BaseModel):
+    url: str
+    """QuickBooks's own page."""
+
+
+@router.get(
+    "/{invoice_id}/pay-link",
+    responses=problems(NotFound, NoPayLink, NotConnected, OfAnotherCompany, ProviderError),
+)
+async def get_pay_link(invoice_id: UUID, request: Request, user: Reader) -> PayLinkOut:
+    """Where the customer pays it online: to be sent to them as it stands."""
+    links: PayLinks = await request.app.state.container.aget(PayLinks)
+    return PayLinkOut(url=await links.link(invoice_id))
 
 
 @router.get(

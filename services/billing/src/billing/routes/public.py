@@ -1,23 +1,27 @@
 """The page on which a customer looks at an estimate and answers it. Its address is the only key."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import parse_qs
+from uuid import UUID
 
 from fastapi import Depends, Path, Request, Response
-from fastapi.responses import HTMLResponse
-from shared.errors import AppError, Conflict, Invalid, NotFound
+from fastapi.responses import HTMLResponse, RedirectResponse
+from shared.database import UnitOfWork
+from shared.errors import AppError, Conflict, Invalid, NotFound, ProviderError
 from shared.http import PUBLIC, ApiRouter, Needs, problems
 from shared.rules.money import Money
 
-from billing.errors import AlreadyAnswered, OfAnotherCompany, PriceChanged
+from billing.errors import AlreadyAnswered, NoPayLink, NotConnected, OfAnotherCompany, PriceChanged
 from billing.lines import read_lines
 from billing.models import Estimate
-from billing.pages import CSS, STYLESHEET, EstimatePage, estimate_page, message_page
+from billing.pages import CSS, STYLESHEET, BillShown, EstimatePage, estimate_page, message_page
 from billing.public_links import PublicLinks
 from billing.services.connections import ConnectionService
 from billing.services.estimates import ANSWERABLE, EstimateService
+from billing.services.paying import Bill, PayLinks, bills_of
 from billing.settings import Settings
 from billing.states import EstimateStatus
 
@@ -37,7 +41,14 @@ _PRICE: dict[str, Any] = {
 _NOT_YET = "This estimate is still being written. Look again in a minute."
 _NOBODY_HERE = "There is no estimate at this address. Check it, or call us."
 _ELSEWHERE = "This estimate cannot be answered here any more. Call us."
-_TITLES = {404: "Nothing to see here", 409: "Not possible any more", 422: "Something is missing"}
+_NOT_ONLINE = "This cannot be paid online now. Call us."
+_LATER = "Paying online does not work at this moment. Try again in a few minutes, or call us."
+_TITLES = {
+    404: "Nothing to see here",
+    409: "Not possible any more",
+    422: "Something is missing",
+    502: "Not possible at this moment",
+}
 
 
 def _form(*required: str, **fields: Any) -> dict[str, Any]:
@@ -70,8 +81,14 @@ class CustomerPage:
     """
 
     def __init__(
-        self, links: PublicLinks, estimates: EstimateService, connections: ConnectionService, settings: Settings
+        self,
+        uow: UnitOfWork,
+        links: PublicLinks,
+        estimates: EstimateService,
+        connections: ConnectionService,
+        settings: Settings,
     ) -> None:
+        self._uow = uow
         self._links = links
         self._estimates = estimates
         self._connections = connections
@@ -86,7 +103,7 @@ class CustomerPage:
             await self._connections.check_belongs(row.realm_id)
         except OfAnotherCompany:
             return self._page(row, None, notice=_ELSEWHERE if row.status in ANSWERABLE else None)
-        return self._page(row, token)
+        return self._page(row, token, bills=await bills_of(self._uow.session, row))
 
     async def accept(self, token: str, body: bytes) -> HTMLResponse:
         try:
@@ -124,7 +141,15 @@ class CustomerPage:
             row.id, accepted=accepted, name=given.name, note=given.note, shown=given.shown
         )
 
-    def _page(self, row: Estimate, token: str | None, *, notice: str | None = None, status: int = 200) -> HTMLResponse:
+    def _page(
+        self,
+        row: Estimate,
+        token: str | None,
+        *,
+        bills: Sequence[Bill] = (),
+        notice: str | None = None,
+        status: int = 200,
+    ) -> HTMLResponse:
         """Without a token there is nothing to answer."""
         shown = EstimatePage(
             business=self._business,
@@ -137,17 +162,27 @@ class CustomerPage:
             total=Money(row.total_cents, row.currency),
             action=f"/public/estimates/{token}" if token and row.status in ANSWERABLE else None,
             notice=notice,
+            bills=tuple(
+                BillShown(
+                    number=bill.number,
+                    balance=bill.balance,
+                    due_on=bill.due_on,
+                    pay_at=f"/public/estimates/{token}/pay/{bill.invoice_id}" if bill.is_payable else None,
+                )
+                for bill in bills
+            ),
         )
         return HTMLResponse(estimate_page(shown), status_code=status)
 
 
 async def _customer_page(
+    uow: Needs[UnitOfWork],
     links: Needs[PublicLinks],
     estimates: Needs[EstimateService],
     connections: Needs[ConnectionService],
     settings: Needs[Settings],
 ) -> CustomerPage:
-    return CustomerPage(links, estimates, connections, settings)
+    return CustomerPage(uow, links, estimates, connections, settings)
 
 
 Shown = Annotated[CustomerPage, Depends(_customer_page, scope="function")]
@@ -187,6 +222,29 @@ async def decline(token: Token, request: Request, page: Shown) -> HTMLResponse:
     return await page.decline(token, await request.body())
 
 
+@router.get(
+    "/public/estimates/{token}/pay/{invoice_id}",
+    openapi_extra=PUBLIC,
+    status_code=303,
+    response_class=RedirectResponse,
+    responses=_pages(NotFound, NoPayLink, NotConnected, OfAnotherCompany, ProviderError),
+)
+async def pay(token: Token, invoice_id: UUID, request: Request, links: Needs[PublicLinks]) -> Response:
+    """Onward to QuickBooks's page, where an invoice of this estimate is paid."""
+    pay_links: PayLinks = await request.app.state.container.aget(PayLinks)
+    estimate_id = links.read(token)
+    try:
+        if estimate_id is None:
+            raise NotFound(_NOBODY_HERE)
+        return RedirectResponse(await pay_links.link(invoice_id, estimate_id=estimate_id), status_code=303)
+    except NotFound as error:
+        return _refusal(error)
+    except Conflict as error:
+        return _refusal(error, _NOT_ONLINE)
+    except ProviderError as error:
+        return _refusal(error, _LATER)
+
+
 def _read(body: bytes, *, is_yes: bool) -> Answer:
     """Raises Invalid."""
     try:
@@ -206,7 +264,7 @@ def _read(body: bytes, *, is_yes: bool) -> Answer:
     return Answer(name, note or None, Money(int(total), currency))
 
 
-def _refusal(error: AppError) -> HTMLResponse:
+def _refusal(error: AppError, sentence: str | None = None) -> HTMLResponse:
     # What is said of companies and connections is meant for the office.
-    sentence = _ELSEWHERE if isinstance(error, OfAnotherCompany) else error.message
+    sentence = sentence or (_ELSEWHERE if isinstance(error, OfAnotherCompany) else error.message)
     return HTMLResponse(message_page(_TITLES[error.status], sentence), status_code=error.status)

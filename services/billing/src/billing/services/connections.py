@@ -221,6 +221,7 @@ class ConnectionService:
         connection.preferences = {
             "has_own_numbers": company.has_own_numbers,
             "uses_sales_tax": company.uses_sales_tax,
+            "takes_payments": company.takes_payments,
         }
 
     async def record_sync(self, realm_id: str) -> None:

@@ -141,6 +141,11 @@ class QuickBooksClient:
             raise payloads.Unreadable("no PDF", operation=call.operation)
         return content
 
+    async def pay_link(self, invoice_id: str) -> str | None:
+        asked = {"include": "invoiceLink"}
+        document = await self.send(Call("read invoice", "GET", f"invoice/{invoice_id}", asked))
+        return payloads.pay_link(document["Invoice"])
+
     async def send(self, call: Call) -> dict[str, Any]:
         """The answer's document. Raises what the call came to; a new access token is tried once.
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
+from zoneinfo import available_timezones
 
 import structlog
 from shared.errors import Invalid, ProviderOutcomeUnknown
@@ -308,14 +309,20 @@ def company(info: Document, preferences: Document) -> CompanySeen:
         has_own_numbers=bool(forms.get("CustomTxnNumbers", False)),
         closed_until=_date(accounting.get("BookCloseDate")),
         uses_sales_tax=bool(taxes.get("UsingSalesTax", False)),
+        takes_payments=bool(forms.get("ETransactionPaymentEnabled", False)),
     )
 
 
+def pay_link(invoice: Document) -> str | None:
+    """A browser is sent there: only to where nothing can be read on the way."""
+    link = str(invoice.get("InvoiceLink") or "")
+    return link if link.startswith("https://") else None
+
+
 def _zone(info: Document) -> str | None:
-    if info.get("DefaultTimeZone"):
-        return str(info["DefaultTimeZone"])
     pairs = {pair.get("Name"): pair.get("Value") for pair in info.get("NameValue") or ()}
-    return pairs.get("DefaultTimeZone")
+    zone = str(info.get("DefaultTimeZone") or pairs.get("DefaultTimeZone") or "")
+    return zone if zone in available_timezones() else None
 
 
 def _tax_percent(tax: Document) -> Decimal | None:
