@@ -26,7 +26,8 @@ label { display: block; font-weight: 600; } input, textarea { width: 100%; box-s
 .bill { display: flex; flex-wrap: wrap; gap: .5rem 1rem; align-items: center; justify-content: space-between; }
 a.button { text-decoration: none; display: inline-block; }
 button, a.button { padding: .7rem 1.4rem; font: inherit; font-weight: 600; border: 0; border-radius: .25rem;
-  background: #0b5cad; color: #fff; cursor: pointer; } button.quiet { background: #fff; color: #8a1c1c; border: 1px solid #8a1c1c; }
+  background: #0b5cad; color: #fff; cursor: pointer; }
+button.quiet { background: #fff; color: #8a1c1c; border: 1px solid #8a1c1c; }
 button:focus-visible, input:focus-visible, textarea:focus-visible, a:focus-visible { outline: 3px solid #f5a623; }
 .status, .notice { padding: .6rem .8rem; border-radius: .25rem; background: #e7f0fa; font-weight: 600; }
 .notice { background: #fdecd2; }
