@@ -29,6 +29,10 @@ class QbCompany(Base):
     subscription: Mapped[Subscription] = mapped_column(str_enum(Subscription), default=Subscription.ACTIVE)
     created_at: Mapped[datetime]
 
+    @property
+    def takes_online_payments(self) -> bool:
+        return bool(self.preferences["SalesFormsPrefs"]["ETransactionPaymentEnabled"])
+
 
 class QbAuthorization(Base):
     """The code that a consent gave: good once, for ten minutes."""

@@ -117,6 +117,8 @@ class Shapes(BaseModel):
     """What a sparse update of a payment or a credit memo does with what it omits: keeps it, keeps it but refuses the
     update that lacks what a full one needs (2020), or drops it as a full update does.
     """
+    minor_versions: Literal["kept", "lifted"] = "kept"
+    """What a minor version below 75, or none, is taken for: what it is, or 75, as Intuit announced for August 2025."""
     application_error_status: Literal[500, 400] = 500
     no_permission_status: Literal[400, 403] = 400
     unauthorized_shape: Literal["json", "xml", "empty"] = "json"

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 ZERO = Decimal("0.00")
+ONLINE_PAYMENTS = ("AllowOnlineACHPayment", "AllowOnlineCreditCardPayment")
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 
 
@@ -30,7 +31,9 @@ def _next_day_of_month(written: date, day: int) -> date:
 
 
 def invoice_link(realm_id: str, invoice: Mapping[str, Any]) -> str | None:
-    """Where the customer pays it; None where it has no valid address to be sent to."""
+    """Where the customer pays it; None where it is not to be paid online, or has no valid address to be sent to."""
+    if not any(invoice.get(way) for way in ONLINE_PAYMENTS):
+        return None
     address = str((invoice.get("BillEmail") or {}).get("Address") or "")
     if not _ADDRESS.fullmatch(address):
         return None

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from sandbox.quickbooks import faults
-from sandbox.quickbooks.derived import due_date
+from sandbox.quickbooks.derived import ONLINE_PAYMENTS, due_date
 from sandbox.quickbooks.entities import READ_ONLY, Kind
 from sandbox.quickbooks.money import checked_amount, compute_totals, number
 
@@ -38,6 +38,8 @@ class Desk:
     closed_code: Literal["6200", "6210"] = "6200"
     unit_price_wins: bool = False
     """A line's Amount is worked out anew where it is not its quantity times its price; else that is refused."""
+    takes_online_payments: bool = False
+    """What an invoice has that does not say how it may be paid online."""
 
 
 def checked(kind: Kind, given: Mapping[str, Any], *, is_sparse: bool = False) -> Document:
@@ -141,7 +143,7 @@ def completed(kind: Kind, body: Document, desk: Desk) -> Document:
     body["Line"] = [*lines, {"Amount": totals.subtotal, "DetailType": "SubTotalLineDetail", "SubTotalLineDetail": {}}]
     body["TotalAmt"] = totals.total
     body["TxnTaxDetail"] = _tax_detail(desk.tax_percent, totals.tax, totals.taxable)
-    body |= {name: value for name, value in _defaults(kind).items() if name not in body}
+    body |= {name: value for name, value in _defaults(kind, desk).items() if name not in body}
     if kind.name == "Invoice" and not body.get("DueDate"):
         body["DueDate"] = due_date(date.fromisoformat(body["TxnDate"]), desk.term).isoformat()
     return body
@@ -156,9 +158,10 @@ def check_open(body: Mapping[str, Any], desk: Desk) -> None:
         raise faults.period_closed(desk.closed_code)
 
 
-def _defaults(kind: Kind) -> Document:
+def _defaults(kind: Kind, desk: Desk) -> Document:
+    online = dict.fromkeys(ONLINE_PAYMENTS, desk.takes_online_payments)
     more: dict[str, Document] = {
-        "Invoice": {"Deposit": ZERO, "AllowOnlineACHPayment": False, "AllowOnlineCreditCardPayment": False},
+        "Invoice": {"Deposit": ZERO, **online},
         "Estimate": {"TxnStatus": "Pending"},
         "RefundReceipt": {"Balance": ZERO},
     }

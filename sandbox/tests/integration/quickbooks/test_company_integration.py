@@ -104,33 +104,63 @@ async def test_a_company_may_number_and_not_tax(app: App, control: httpx.AsyncCl
     assert (await control.get(SETTINGS)).json()["using_sales_tax"] is False
 
 
+async def links(app: App, **parameters: str) -> list[str | None]:
+    """Of every invoice, read one by one and as a list."""
+    found = (await app.call("GET", "query", query="select * from Invoice orderby Id", **parameters)).json()
+    listed = [one.get("InvoiceLink") for one in found["QueryResponse"]["Invoice"]]
+    for one, link in zip(found["QueryResponse"]["Invoice"], listed, strict=True):
+        answer = await app.call("GET", f"invoice/{one['Id']}", **parameters)
+        assert answer.json()["Invoice"].get("InvoiceLink") == link
+    return listed
+
+
 async def test_an_invoice_has_a_link_where_it_is_paid_online_and_has_an_address(
     app: App, control: httpx.AsyncClient
 ) -> None:
     ana = await app.customer()
     email = {"BillEmail": {"Address": "ana@example.com"}}
-    invoice = await app.invoice(ana, **email)
-    unmailed = [await app.invoice(ana), await app.invoice(ana, BillEmail={"Address": "ana at home"})]
-
-    async def links(**parameters: str) -> list[str | None]:
-        texts = []
-        for one in (invoice, *unmailed):
-            answer = await app.call("GET", f"invoice/{one['Id']}", **parameters)
-            texts.append(answer.json()["Invoice"].get("InvoiceLink"))
-        found = await app.call("GET", "query", query="select * from Invoice orderby Id", **parameters)
-        assert [one.get("InvoiceLink") for one in found.json()["QueryResponse"]["Invoice"]] == texts
-        return texts
-
-    assert await links(include="invoiceLink") == [None] * 3
+    before = await app.invoice(ana, **email)
+    assert await links(app, include="invoiceLink") == [None]
     await settle(control, online_payments=True)
     preferences = (await app.call("GET", "preferences")).json()["Preferences"]
     assert preferences["SalesFormsPrefs"]["ETransactionPaymentEnabled"] is True
-    assert await links() == [None] * 3
-    link, *others = await links(include="invoiceLink")
-    assert (link is not None and link.startswith("https://"), others) == (True, [None] * 2)
+    invoice = await app.invoice(ana, **email)
+    await app.invoice(ana)
+    await app.invoice(ana, BillEmail={"Address": "ana at home"})
+    assert await links(app) == [None] * 4
+    first, link, *others = await links(app, include="invoiceLink")
+    assert (first, link is not None and link.startswith("https://"), others) == (None, True, [None] * 2)
+    # The company's setting is what an invoice has that says nothing of it.
+    ways = ("AllowOnlineACHPayment", "AllowOnlineCreditCardPayment")
+    assert [[one[way] for way in ways] for one in (before, invoice)] == [[False] * 2, [True] * 2]
     estimate = await app.write("Estimate", form(ana, **email))
     read = await app.call("GET", f"estimate/{estimate['Id']}", include="invoiceLink")
     assert "InvoiceLink" not in read.json()["Estimate"]
+
+
+async def test_an_invoice_may_be_taken_out_of_online_payments(app: App, control: httpx.AsyncClient) -> None:
+    await settle(control, online_payments=True)
+    ana = await app.customer()
+    email = {"BillEmail": {"Address": "ana@example.com"}}
+    for card, bank in ((True, False), (False, True), (False, False)):
+        await app.invoice(ana, AllowOnlineCreditCardPayment=card, AllowOnlineACHPayment=bank, **email)
+    by_card, by_bank, by_none = await links(app, include="invoiceLink")
+    assert (by_card is not None, by_bank is not None, by_none) == (True, True, None)
+
+
+async def test_a_link_is_shown_from_the_minor_version_on_that_brought_it(
+    app: App, control: httpx.AsyncClient, turn: Any
+) -> None:
+    await settle(control, online_payments=True)
+    await app.invoice(await app.customer(), BillEmail={"Address": "ana@example.com"})
+
+    async def is_shown(minorversion: str) -> bool:
+        return await links(app, include="invoiceLink", minorversion=minorversion) != [None]
+
+    asked = ("35", "36", "75", "", "none")
+    assert [await is_shown(version) for version in asked] == [False, True, True, False, False]
+    await turn(shapes={"minor_versions": "lifted"})
+    assert [await is_shown(version) for version in asked] == [True] * 5
 
 
 async def test_changed_preferences_are_told_of_and_a_lapse_is_not(

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sandbox.quickbooks import faults, query
+from sandbox.quickbooks.controls import Shapes
 from sandbox.quickbooks.entities import BY_PATH, KINDS, Kind, Subscription
 from sandbox.quickbooks.faults import QuickBooksFault
-from sandbox.quickbooks.forms import Document
+from sandbox.quickbooks.forms import Document, object_number
 from sandbox.quickbooks.pdf import small_pdf
 from sandbox.services.quickbooks.books import Books
 from sandbox.services.quickbooks.reports import aged_receivables
@@ -18,6 +19,8 @@ from shared import decimal_json
 
 JSON = "application/json;charset=UTF-8"
 CDC_KINDS = frozenset(KINDS) - {"Account"}
+LINKS_SINCE = 36
+"""The minor version that brought the links to pay at."""
 SENT = ("Estimate", "Invoice", "CreditMemo", "Payment", "RefundReceipt")
 
 
@@ -30,9 +33,14 @@ class Asked:
     query: dict[str, str]
     body: bytes
 
+    def wants_links(self, shapes: Shapes) -> bool:
+        """Whether invoices are to be shown with the links to pay at."""
+        is_known = shapes.minor_versions == "lifted" or self._minor_version >= LINKS_SINCE
+        return is_known and self.query.get("include", "").lower() == "invoicelink"
+
     @property
-    def has_links(self) -> bool:
-        return self.query.get("include", "").lower() == "invoicelink"
+    def _minor_version(self) -> int:
+        return object_number(self.query.get("minorversion")) or 0
 
 
 @dataclass(frozen=True)
@@ -139,7 +147,7 @@ async def _preferences(_: Operation, asked: Asked, store: Store, __: Books) -> A
 
 async def _read(operation: Operation, asked: Asked, store: Store, books: Books) -> Answered:
     kind = _kind(operation)
-    show = store.linked if asked.has_links else store.rendered
+    show = store.linked if asked.wants_links(store.controls.shapes) else store.rendered
     return _answer({kind.name: show(await store.get(kind, operation.object_id))}, store)
 
 
@@ -181,7 +189,7 @@ async def _pdf(operation: Operation, asked: Asked, store: Store, books: Books) -
 
 async def _query(_: Operation, asked: Asked, store: Store, books: Books) -> Answered:
     text = asked.query.get("query") or asked.body.decode("utf-8", "replace")
-    return _answer(await _queried(text, store, has_links=asked.has_links), store)
+    return _answer(await _queried(text, store, has_links=asked.wants_links(store.controls.shapes)), store)
 
 
 async def _queried(text: str, store: Store, *, has_links: bool = False) -> Document:

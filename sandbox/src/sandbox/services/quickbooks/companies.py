@@ -83,7 +83,7 @@ class CompanyTerms:
             subscription=company.subscription,
             custom_txn_numbers=preferences["SalesFormsPrefs"]["CustomTxnNumbers"],
             using_sales_tax=preferences["TaxPrefs"]["UsingSalesTax"],
-            online_payments=preferences["SalesFormsPrefs"]["ETransactionPaymentEnabled"],
+            online_payments=company.takes_online_payments,
         )
 
 

@@ -59,6 +59,7 @@ class Store:
             term=decimal_json.read(term.body) if term else None,
             closed_code=self.controls.shapes.closed_books_code,
             unit_price_wins=self.controls.shapes.unit_price_wins,
+            takes_online_payments=self.company.takes_online_payments,
         )
 
     async def find(self, kind: str, object_id: object, *, lock: bool = False) -> QbObject | None:
@@ -115,7 +116,7 @@ class Store:
     def linked(self, row: QbObject) -> Document:
         """As it is shown to those who ask for the link to pay at; it has one only where payments online are on."""
         body = self.rendered(row)
-        if row.kind != "Invoice" or not self.company.preferences["SalesFormsPrefs"]["ETransactionPaymentEnabled"]:
+        if row.kind != "Invoice" or not self.company.takes_online_payments:
             return body
         link = invoice_link(self.company.realm_id, body)
         return {**body, "InvoiceLink": link} if link else body
