@@ -1,18 +1,32 @@
 """Each night our books are compared with QuickBooks's: what differs is said line by line, and mended."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest.mock import ANY
 
 import pytest
-from billing.models import Application, CreditMemo, Customer, DifferenceRun, Estimate, Invoice, Item, Payment
+from billing.models import (
+    Application,
+    Connection,
+    CreditMemo,
+    Customer,
+    DifferenceRun,
+    Estimate,
+    Invoice,
+    Item,
+    Payment,
+    SyncMark,
+)
+from billing.services.marks import DIFFERENCES
 from billing.states import EstimateStatus
 from sqlalchemy import update
 
 from .books import by_id, changed, compared, execute, form, pay
 from .office import COMPANY, Office
 
-HOUR = timedelta(hours=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+TWO = datetime(2031, 3, 5, 7, 0, tzinfo=UTC)
+"""At night in Boston, after the noon at which tests begin."""
 LOST = {"shares": {"missing": 1.0}}
 
 
@@ -235,3 +249,60 @@ async def test_what_is_owed_is_what_quickbooks_reports(connected: Office) -> Non
         await connected.turn(calls={"chosen": {"report": [fault]}})
         assert await compared(connected) == [("AgedReceivables", "cannot be read", None, None, ANY)]
     await connected.turn(calls={"chosen": {}})
+
+
+async def runs(office: Office) -> list[datetime]:
+    return sorted(run.started_at for run in await office.rows(DifferenceRun))
+
+
+async def next_run(office: Office) -> datetime | None:
+    return (await office.one(SyncMark, SyncMark.name == DIFFERENCES)).due_at
+
+
+async def test_books_are_compared_at_two_in_the_companys_night_and_at_no_other_time(connected: Office) -> None:
+    assert await next_run(connected) == TWO
+    for moment in (TWO - timedelta(minutes=5), TWO, TWO + 22 * HOUR, TWO + DAY, TWO + DAY + 9 * HOUR):
+        await connected.set_clock(moment)
+        await connected.settle()
+    late = [started - night for started, night in zip(await runs(connected), (TWO, TWO + DAY), strict=True)]
+    assert all(timedelta() <= one < timedelta(minutes=5) for one in late)
+    assert await next_run(connected) == TWO + 2 * DAY
+
+
+async def test_after_a_comparison_that_was_asked_for_the_next_one_is_at_night(connected: Office) -> None:
+    assert await compared(connected) == []
+    assert await next_run(connected) == TWO
+
+
+async def test_the_night_is_that_of_the_companys_own_zone(connected: Office) -> None:
+    await execute(connected, update(Connection).values(zone="America/Los_Angeles"))
+    assert await compared(connected) == []
+    assert await next_run(connected) == TWO + 3 * HOUR
+
+
+async def test_a_night_without_quickbooks_is_made_up_for_as_soon_as_it_answers(connected: Office) -> None:
+    await connected.turn(calls={"shares": {"unavailable_html": 1.0}})
+    await connected.set_clock(TWO)
+    await connected.settle()
+    assert await runs(connected) == []
+    await connected.turn(calls={"shares": {"unavailable_html": 0.0}})
+    await connected.advance(timedelta(minutes=1))
+    await connected.settle()
+    assert len(await runs(connected)) == 1
+    assert await next_run(connected) == TWO + DAY
+
+
+async def test_books_that_were_never_read_to_their_end_are_not_compared(office: Office) -> None:
+    ana = await office.new_customer("Ana Lima")
+    await form(office, "Invoice", ana["Id"], "80.00")
+    await office.set_clock(TWO - timedelta(minutes=5))
+    await office.turn(calls={"chosen": {"query": [None, None, None, "no_permission"]}})
+    await office.connect()
+    await office.settle()
+    await office.set_clock(TWO)
+    await office.settle()
+    assert await runs(office) == []
+    await office.advance(timedelta(minutes=10))
+    await office.settle()
+    assert len(await office.rows(Invoice)) == 1
+    assert await next_run(office) == TWO + DAY

@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -63,7 +63,6 @@ from billing.states import EstimateStatus, PaymentKind, PushKind, PushState
 log = structlog.get_logger(__name__)
 
 DIFFERING = Gauge("crm_quickbooks_differences", "Lines of the last comparison with QuickBooks")
-EVERY = timedelta(days=1)
 REPORT = "AgedReceivables"
 Line = dict[str, str | None]
 Figures = dict[str, str]
@@ -367,7 +366,8 @@ class DifferenceProcess:
                 service = await tx.aget(DifferenceService)
                 lines += await service.waiting(realm_id)
                 await service.keep(realm_id, started_at, compared, lines)
-                await (await tx.aget(MarkService)).give_back(realm_id, DIFFERENCES, due_at=started_at + EVERY)
+                marks = await tx.aget(MarkService)
+                await marks.give_back(realm_id, DIFFERENCES, due_at=await marks.next_night(realm_id))
             DIFFERING.set(len(lines))
             log.info("differences.compared", realm_id=realm_id, lines=len(lines), **compared)
             held.done = 1

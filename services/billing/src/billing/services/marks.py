@@ -10,6 +10,7 @@ from shared.ids import uuid7
 from sqlalchemy import ColumnElement, exists, func, insert, or_, select, text, update
 
 from billing.models import Connection, Notice, SyncMark
+from billing.nights import next_night
 from billing.provider import ENTITIES
 from billing.settings import Settings
 from billing.states import ConnectionStatus
@@ -64,14 +65,18 @@ class MarkService:
     async def begin(self, realm_id: str) -> None:
         """At a consent: what was never read is pulled, and what was is brought up to date at once."""
         await self._add(realm_id, (COMPANY, *PULLS, CDC), self._uow.now)
-        # Whether notices wait is asked of the notices.
-        await self._add(realm_id, (NOTICES, HISTORY), None)
-        await self._add(realm_id, (DIFFERENCES,), self._uow.now + timedelta(days=1))
+        # Whether notices wait is asked of the notices; what was never read is not compared.
+        await self._add(realm_id, (NOTICES, HISTORY, DIFFERENCES), None)
         for name in (COMPANY, CDC):
             await self.due(realm_id, name)
 
     async def _add(self, realm_id: str, names: tuple[str, ...], due: datetime | None) -> None:
         await self._uow.session.execute(_ADD, {"realm": realm_id, "names": list(names), "due": due})
+
+    async def next_night(self, realm_id: str) -> datetime:
+        """Where the company is, as far as it said; days are counted there, too."""
+        zone = await self._uow.session.scalar(select(Connection.zone).where(Connection.realm_id == realm_id))
+        return next_night(self._uow.now, zone or "UTC")
 
     async def due(self, realm_id: str, name: str) -> None:
         """Let this be read as soon as somebody is free."""
@@ -211,8 +216,11 @@ class MarkService:
         return sorted(undone, key=lambda mark: PULLS.index(mark.name))
 
     async def finish_history(self, realm_id: str) -> None:
-        """All of it was read once."""
+        """All of it was read once: from now on it is compared at night."""
         mark = await self._uow.session.get(SyncMark, (realm_id, HISTORY), with_for_update=True)
         if mark is not None and mark.done_at is None:
             mark.done_at = self._uow.now
+            comparison = await self._uow.session.get(SyncMark, (realm_id, DIFFERENCES), with_for_update=True)
+            if comparison is not None and comparison.due_at is None:
+                comparison.due_at = await self.next_night(realm_id)
         self._uow.wake(SYNC_CHANNEL)
