@@ -148,6 +148,36 @@ async def test_lists_show_the_forms_of_the_company_that_is_connected(connected: 
     assert (row.realm_id, row.qb_id is not None) == (OTHER, True)
 
 
+async def test_an_item_of_another_company_is_not_shown(connected: Office) -> None:
+    address = f"/api/v1/items/{(await connected.one(Item, Item.name == 'Carbon fiber strap')).id}"
+    await post(connected, "quickbooks/disconnect")
+    assert (await connected.api.get(address)).status_code == 200
+    await connected.connect()
+    await connect_other(connected)
+    unknown = await connected.api.get(address)
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "not_found")
+    theirs = await connected.one(Item, Item.name == "Carbon fiber strap", Item.realm_id == OTHER)
+    assert (await connected.api.get(f"/api/v1/items/{theirs.id}")).json()["id"] == str(theirs.id)
+
+
+async def test_writes_are_those_of_the_company_that_is_connected(connected: Office) -> None:
+    async def listed(**params: str) -> list[str]:
+        answer = await connected.api.get("/api/v1/quickbooks/writes", params=params)
+        return [row["target_id"] for row in answer.json()["items"]]
+
+    first = await written(connected)
+    before = await listed()
+    assert before[0] == first["id"]
+    await post(connected, "quickbooks/disconnect")
+    assert await listed() == before
+    await connected.connect()
+    await connect_other(connected)
+    assert (await listed(), await listed(state="done")) == ([], [])
+    second = await written(connected, **BEN)
+    assert (await listed())[0] == second["id"]
+    assert not set(before) & set(await listed(state="done"))
+
+
 async def test_what_was_refused_is_done_after_its_own_company_is_connected_again(connected: Office) -> None:
     made = await written(connected)
     await post(connected, f"estimates/{made['id']}/accept", name="Ana Lima")

@@ -263,10 +263,16 @@ async def list_differences(params: PageParams, uow: Needs[UnitOfWork], user: Rea
 
 @router.get("/api/v1/quickbooks/writes")
 async def list_writes(
-    params: PageParams, uow: Needs[UnitOfWork], user: Reader, state: Annotated[PushState | None, Query()] = None
+    params: PageParams,
+    connections: Needs[ConnectionService],
+    uow: Needs[UnitOfWork],
+    user: Reader,
+    state: Annotated[PushState | None, Query()] = None,
 ) -> Page[PushOut]:
-    """What was, or is to be, written into QuickBooks, newest first."""
-    statement = select(Push) if state is None else select(Push).where(Push.state == state)
+    """What was, or is to be, written into the books of the company that is connected, newest first."""
+    statement = select(Push).where(Push.realm_id == await connections.current_realm())
+    if state is not None:
+        statement = statement.where(Push.state == state)
     rows, cursor, total = await page(
         uow.session, statement, keys=[Push.seq.desc()], params=params, scope={"state": state}
     )

@@ -55,8 +55,10 @@ async def list_items(
 
 
 @router.get("/{item_id}", responses=problems(NotFound))
-async def get_item(item_id: UUID, uow: Needs[UnitOfWork], user: Reader) -> ItemOut:
+async def get_item(
+    item_id: UUID, connections: Needs[ConnectionService], uow: Needs[UnitOfWork], user: Reader
+) -> ItemOut:
     row = await uow.session.get(Item, item_id)
-    if row is None:
+    if row is None or row.realm_id != await connections.current_realm():
         raise NotFound("There is no such item in the price book.")
     return ItemOut.model_validate(row)
