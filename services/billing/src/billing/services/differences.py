@@ -1,14 +1,11 @@
 """Every night our books are compared with QuickBooks's: what differs is explained line by line, and mended."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-import orjson
 import structlog
 from prometheus_client import Gauge
 from shared.database import Begin, UnitOfWork
@@ -19,167 +16,40 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import aliased
 
 from billing.aging import differing
-from billing.lines import store_lines
+from billing.differences import Known, Line, applied, compare, line_of
 from billing.models import (
     Application,
     Connection,
     CreditMemo,
     Customer,
     DifferenceRun,
-    Estimate,
     Form,
     Invoice,
-    Item,
     Payment,
     Push,
-    Term,
     among,
 )
 from billing.provider import (
     ENTITIES,
-    CreditMemoSeen,
-    CustomerSeen,
-    EstimateSeen,
     FormSeen,
-    Garbled,
-    InvoiceSeen,
-    ItemSeen,
     PaymentSeen,
     QuickBooksRefused,
     RefundSeen,
     Seen,
-    TermSeen,
 )
 from billing.queries import owed_by_customer
-from billing.services.form_mirror import status_of
 from billing.services.leases import Leases
 from billing.services.marks import DIFFERENCES, MarkService
 from billing.services.mirrored import MODELS
 from billing.services.pulling import PAGE
 from billing.services.reading import Reader
 from billing.settlement import company_day
-from billing.states import EstimateStatus, PaymentKind, PushKind, PushState
+from billing.states import PaymentKind, PushKind, PushState
 
 log = structlog.get_logger(__name__)
 
 DIFFERING = Gauge("crm_quickbooks_differences", "Lines of the last comparison with QuickBooks")
 REPORT = "AgedReceivables"
-Line = dict[str, str | None]
-Figures = dict[str, str]
-# What our rows say before QuickBooks does, while it waits to be written there.
-_WRITTEN = {"Customer": {"name", "email", "phone", "address"}, "Estimate": {"status"}}
-
-
-@dataclass(frozen=True)
-class Known:
-    """What stands in other rows than those that are compared."""
-
-    customers: Mapping[UUID, str] = field(default_factory=dict)
-    """QuickBooks's ids of our customers; of one who was merged, of whom they became."""
-    became: Mapping[str, str] = field(default_factory=dict)
-    """Of customers who were merged, in QuickBooks's ids."""
-    applied: Mapping[UUID, str] = field(default_factory=dict)
-    """What our payments went to."""
-    waiting: Set[UUID] = frozenset()
-    """Rows of which something is still to be written into QuickBooks."""
-
-
-def theirs_of(seen: Seen, known: Known) -> Figures:
-    """What is compared, as QuickBooks has it."""
-    match seen:
-        case CustomerSeen():
-            return _customer(seen)
-        case ItemSeen():
-            return {"name": seen.name, "active": str(seen.is_active), "price": _plain(seen.unit_price)}
-        case TermSeen():
-            return {"name": seen.name, "active": str(seen.is_active)}
-        case FormSeen():
-            customer = known.became.get(seen.customer, seen.customer)
-            return _form(seen, customer, store_lines(seen.lines)) | _of_kind(seen)
-        case PaymentSeen():
-            return _money(seen, seen.amount_cents, known.became.get(seen.customer, seen.customer)) | {
-                "unapplied": str(seen.unapplied_cents),
-                "applied": _applied((share.kind, share.id, share.amount_cents) for share in seen.shares),
-            }
-        case RefundSeen():
-            return _money(seen, -seen.amount_cents, known.became.get(seen.customer, seen.customer))
-    return {}
-
-
-def ours_of(row: Any, known: Known) -> Figures:
-    """The same, as we have it."""
-    match row:
-        case Customer():
-            return _customer(row)
-        case Item():
-            return {"name": row.name, "active": str(row.is_active), "price": _plain(row.unit_price)}
-        case Term():
-            return {"name": row.name, "active": str(row.is_active)}
-        case Form():
-            return _form(row, known.customers.get(row.customer_id, ""), row.lines) | _of_kind(row)
-        case Payment(kind=PaymentKind.PAYMENT):
-            return _money(row, row.amount_cents, known.customers.get(row.customer_id, "")) | {
-                "unapplied": str(row.unapplied_cents),
-                "applied": known.applied.get(row.id, ""),
-            }
-    return _money(row, row.amount_cents, known.customers.get(row.customer_id, ""))
-
-
-def _customer(one: CustomerSeen | Customer) -> Figures:
-    address = (
-        one.street,
-        one.city,
-        one.region,
-        one.postal_code,
-        *(text for _, text in sorted(one.address_rest.items())),
-    )
-    return {
-        "name": one.display_name,
-        "active": str(one.is_active),
-        "email": one.email or "",
-        "phone": one.phone or "",
-        "address": ", ".join(part for part in address if part),
-    }
-
-
-def _form(one: FormSeen | Form, customer: str, lines: Iterable[dict[str, Any]]) -> Figures:
-    head = {
-        "total": str(one.total_cents),
-        "number": one.number or "",
-        "date": str(one.written_on),
-        "customer": customer,
-    }
-    # The database keeps the members of a line in an order of its own.
-    said = (orjson.dumps(line, option=orjson.OPT_SORT_KEYS).decode() for line in lines)
-    return head | {f"line {number}": text for number, text in enumerate(said, start=1)}
-
-
-def _of_kind(one: FormSeen | Form) -> Figures:
-    match one:
-        case InvoiceSeen() | Invoice():
-            return {"balance": str(one.balance_cents), "due": str(one.due_on), "voided": str(one.is_voided)}
-        case CreditMemoSeen() | CreditMemo():
-            return {"remaining": str(one.remaining_cents)}
-        case EstimateSeen():
-            return {"status": status_of(one).value}
-        case Estimate(status=EstimateStatus.EXPIRED):
-            # QuickBooks knows no expiry: an expired one is still pending there.
-            return {"status": EstimateStatus.OPEN.value}
-        case Estimate():
-            return {"status": one.status.value}
-    return {}
-
-
-def _money(one: PaymentSeen | RefundSeen | Payment, cents: int, customer: str) -> Figures:
-    return {"amount": str(cents), "customer": customer, "voided": str(one.is_voided)}
-
-
-def _applied(shares: Iterable[tuple[str, str, int]]) -> str:
-    return ", ".join(f"{kind} {qb_id} {cents}" for kind, qb_id, cents in shares)
-
-
-def _plain(price: Decimal | None) -> str:
-    return "" if price is None else format(price.normalize(), "f")
 
 
 class DifferenceService:
@@ -191,25 +61,7 @@ class DifferenceService:
     async def compare(self, realm_id: str, entity: str, seen: Sequence[Seen]) -> list[Line]:
         """One line for each figure of these objects that we have otherwise, or not at all."""
         rows = await self._rows(realm_id, entity, [one.id for one in seen])
-        known = await self._known(realm_id, seen, rows.values())
-        lines: list[Line] = []
-        for one in seen:
-            row = rows.get(one.id)
-            if isinstance(one, Garbled):
-                lines.append(_line(entity, one.id, None, "cannot be read", None, one.error))
-                continue
-            if row is None:
-                lines.append(_line(entity, one.id, getattr(one, "number", None), "missing here", None, "there"))
-                continue
-            ours, theirs = ours_of(row, known), theirs_of(one, known)
-            # What waits to be written is said once, of all that wait.
-            passed_over = _WRITTEN.get(entity, set()) if row.id in known.waiting else set()
-            lines += [
-                _line(entity, one.id, getattr(row, "number", None), name, ours.get(name), theirs.get(name))
-                for name in theirs | ours
-                if ours.get(name) != theirs.get(name) and name not in passed_over
-            ]
-        return lines
+        return compare(entity, seen, rows, await self._known(realm_id, seen, rows.values()))
 
     async def _known(self, realm_id: str, seen: Sequence[Seen], rows: Collection[Any]) -> Known:
         first = next(iter(rows), None)
@@ -256,7 +108,7 @@ class DifferenceService:
         )
         for payment_id, invoice, memo, cents in rows:
             shares[payment_id].append(("Invoice", invoice, cents) if invoice else ("CreditMemo", memo or "", cents))
-        return {payment_id: _applied(found) for payment_id, found in shares.items()}
+        return {payment_id: applied(found) for payment_id, found in shares.items()}
 
     async def _waiting(self, ids: Collection[UUID], kind: PushKind) -> frozenset[UUID]:
         found = await self._uow.session.scalars(
@@ -280,7 +132,7 @@ class DifferenceService:
             statement = statement.where(model.is_active)
         rows = (await self._uow.session.scalars(statement)).all()
         return [
-            _line(entity, row.qb_id, getattr(row, "number", None), "missing there", "here", None)
+            line_of(entity, row.qb_id, "missing there", number=getattr(row, "number", None), ours="here")
             for row in rows
             if row.qb_id not in known
         ]
@@ -300,17 +152,13 @@ class DifferenceService:
             .group_by(Push.kind, Push.state)
         )
         return [
-            {
-                "entity": kind.value,
-                "qb_id": None,
-                "number": None,
-                "what": f"{count} to be written",
-                "ours": str(count),
-                "theirs": None,
-                "explanation": "waits to be written"
-                if state is PushState.PENDING
-                else f"could not be written: {error}",
-            }
+            line_of(
+                kind.value,
+                None,
+                f"{count} to be written",
+                ours=str(count),
+                explanation="waits to be written" if state is PushState.PENDING else f"could not be written: {error}",
+            )
             for kind, state, count, error in rows
         ]
 
@@ -329,18 +177,6 @@ class DifferenceService:
 
 def _kind(entity: str) -> PaymentKind:
     return PaymentKind.PAYMENT if entity == "Payment" else PaymentKind.REFUND
-
-
-def _line(entity: str, qb_id: str | None, number: str | None, what: str, ours: str | None, theirs: str | None) -> Line:
-    return {
-        "entity": entity,
-        "qb_id": qb_id,
-        "number": number,
-        "what": what,
-        "ours": ours,
-        "theirs": theirs,
-        "explanation": "",
-    }
 
 
 class DifferenceProcess:
@@ -404,12 +240,14 @@ class DifferenceProcess:
         try:
             report = await self._reader.books(realm_id).owed(today)
         except (QuickBooksRefused, ProviderOutcomeUnknown, ProviderUnavailable) as error:
-            return [_line(REPORT, None, None, "cannot be read", None, None) | {"explanation": error.message}]
+            return [line_of(REPORT, None, "cannot be read", explanation=error.message)]
         async with self._begin() as tx:
             session = (await tx.aget(UnitOfWork)).session
             ours = await owed_by_customer(session, realm_id, home)
         return [
-            _line(REPORT, one.customer, None, "owed", str(one.ours), str(one.theirs)) | {"explanation": one.explanation}
+            line_of(
+                REPORT, one.customer, "owed", ours=str(one.ours), theirs=str(one.theirs), explanation=one.explanation
+            )
             for one in differing(ours, report)
         ]
 
