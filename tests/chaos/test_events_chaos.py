@@ -3,7 +3,6 @@
 import asyncio
 import signal
 from typing import Any
-from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -127,7 +126,7 @@ async def test_an_event_that_commits_after_a_later_one_is_published_all_the_same
 
 async def insert_contact_event(system: System, connection: asyncpg.Connection) -> dict[str, Any]:
     """What a transaction of contacts leaves in its outbox."""
-    contact_id, (phone,) = uuid4(), system.phones(1)
+    contact_id, (phone,) = system.made_up(), system.phones(1)
     item = ContactItem(contact_id=contact_id, version=1, phones=[PhoneItem(e164=phone)], zones=["America/New_York"])
     event, now = ContactChanged(contacts=[item]), wall_now()
     envelope = Envelope(

@@ -26,6 +26,12 @@ ORPHANS = (
     ("contacts", "job_copy", "job_id", "job_id"),
     ("contacts", "job_copy", "contact_id", "job_id"),
     ("contacts", "contact_money", "contact_id", "contact_id"),
+    ("contacts", "campaign_copy", "campaign_id", "campaign_id"),
+    ("billing", "contact_copy", "contact_id", "contact_id"),
+    ("billing", "property_copy", "property_id", "property_id"),
+    ("messaging", "campaign_state", "campaign_id", "campaign_id"),
+    ("messaging", "message", "campaign_id", "id"),
+    ("messaging", "message", "contact_id", "id"),
     ("campaigns", "customer_link", "customer_id", "customer_id"),
     ("campaigns", "customer_link", "contact_id", "customer_id"),
     ("campaigns", "payment", "contact_id", "id"),
@@ -45,9 +51,9 @@ async def test_every_id_that_leads_nowhere_is_found(system: System) -> None:
 
 
 async def work_and_money(system: System) -> None:
-    """A row of each kind: a recipient, a customer, an estimate, an invoice, a payment, a job."""
+    """A row of each kind: a recipient, a text, a customer, an estimate, an invoice, a payment, a job."""
     job = await import_households(system, rows=3, seed=57)
-    await campaigns.draft(system, job["list_id"])
+    await campaigns.launch(system, await campaigns.draft(system, job["list_id"]))
     made = await billing.accepted_estimate(system, *system.phones(1))
     contact = made["customer"]["contact_id"]
     work = await system.post("/api/v1/jobs", {"title": "North wall", "contact_id": contact})
@@ -65,8 +71,8 @@ async def planted(system: System, service: str, table: str, column: str, key: st
     orphan, its_key = uuid4(), uuid4()
     changed = {key: its_key, column: orphan}
     values = ", ".join(f"'{name}', '{value}'" for name, value in changed.items())
-    # No two recipients of an audience have one phone.
-    values += ", 'phone', NULL"
+    # No two recipients of an audience have one phone, no two texts of a step one phone or one id of the provider's.
+    values += ", 'phone', NULL" if table == "recipient" else ", 'step', 99, 'provider_id', NULL"
     made = await system.rows(
         service,
         f"INSERT INTO {table} SELECT planted.* FROM {table} AS one,"

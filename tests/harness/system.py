@@ -53,6 +53,8 @@ class System:
     streams: StreamReader
     published_by_tests: set[str] = field(default_factory=set)
     """Ids of events that no outbox knows."""
+    played: set[UUID] = field(default_factory=set)
+    """Ids of what only a test knows, which speaks for the owner."""
     _phones: int = field(default_factory=lambda: int(uuid4().int % 7_000) * 100)
 
     @classmethod
@@ -287,14 +289,14 @@ class System:
         self, phones: list[str], *, text: str = "", campaign_id: UUID | None = None, turn: int = 1
     ) -> list[TextRequested]:
         number_id, now = await self.number_id(), await self.now()
-        campaign_id = campaign_id or uuid4()
+        campaign_id = self.made_up(campaign_id)
         return [
             TextRequested(
                 message_id=uuid4(),
                 campaign_id=campaign_id,
                 variant="A",
                 recipient_id=uuid4(),
-                contact_id=uuid4(),
+                contact_id=self.made_up(),
                 step=1,
                 turn=turn,
                 to=phone,
@@ -307,6 +309,11 @@ class System:
             )
             for phone in phones
         ]
+
+    def made_up(self, known: UUID | None = None) -> UUID:
+        """The id of something whose owner a test plays: the owner itself has never heard of it."""
+        self.played.add(found := known or uuid4())
+        return found
 
     async def statuses(self, ids: list[UUID]) -> dict[UUID, str]:
         found = await self.rows("messaging", "SELECT id, status FROM message WHERE id = ANY($1)", ids)

@@ -11,9 +11,15 @@ PREFIXES = ("E-", "I-")
 # Who keeps an id of what somebody owns: service, table, what is read of it → where it must be known.
 KEPT = (
     ("billing", "customer", "contact_id", "contacts", "contact"),
+    ("billing", "match_candidate", "customer_id", "billing", "customer"),
+    ("billing", "match_candidate", "contact_id", "contacts", "contact"),
+    ("billing", "contact_copy", "contact_id", "contacts", "contact"),
+    ("billing", "property_copy", "property_id", "contacts", "property"),
     ("billing", "job", "contact_id", "contacts", "contact"),
     ("billing", "job", "property_id", "contacts", "property"),
+    ("billing", "estimate", "job_id", "billing", "job"),
     ("billing", "invoice", "estimate_id", "billing", "estimate"),
+    ("billing", "invoice", "job_id", "billing", "job"),
     ("billing", "application", "invoice_id", "billing", "invoice"),
     ("contacts", "customer_link", "customer_id", "billing", "customer"),
     ("contacts", "customer_link", "contact_id", "contacts", "contact"),
@@ -26,6 +32,12 @@ KEPT = (
     ("contacts", "job_copy", "job_id", "billing", "job"),
     ("contacts", "job_copy", "contact_id", "contacts", "contact"),
     ("contacts", "contact_money", "contact_id", "contacts", "contact"),
+    ("contacts", "campaign_copy", "campaign_id", "campaigns", "campaign"),
+    ("messaging", "message", "contact_id", "contacts", "contact"),
+    ("messaging", "message", "campaign_id", "campaigns", "campaign"),
+    ("messaging", "contact_phone", "contact_id", "contacts", "contact"),
+    ("messaging", "hold", "campaign_id", "campaigns", "campaign"),
+    ("messaging", "campaign_state", "campaign_id", "campaigns", "campaign"),
     ("campaigns", "customer_link", "customer_id", "billing", "customer"),
     ("campaigns", "customer_link", "contact_id", "contacts", "contact"),
     ("campaigns", "payment", "id", "billing", "payment"),
@@ -33,6 +45,11 @@ KEPT = (
     ("campaigns", "payment", "contact_id", "contacts", "contact"),
     ("campaigns", "payment", "(jsonb_array_elements(applied)->>'invoice_id')::uuid", "billing", "invoice"),
     ("campaigns", "recipient", "contact_id", "contacts", "contact"),
+    ("campaigns", "recipient", "message_id", "messaging", "message"),
+    ("campaigns", "reply", "message_id", "messaging", "message"),
+    ("campaigns", "hold", "campaign_id", "campaigns", "campaign"),
+    ("campaigns", "revenue_entry", "campaign_id", "campaigns", "campaign"),
+    ("campaigns", "revenue_entry", "recipient_id", "campaigns", "recipient"),
     ("campaigns", "revenue_entry", "contact_id", "contacts", "contact"),
     ("campaigns", "revenue_entry", "invoice_id", "billing", "invoice"),
 )
@@ -95,7 +112,7 @@ async def no_id_leads_nowhere(system: System) -> list[str]:
     found = []
     for service, kept_in, kept, owner, table in KEPT:
         rows = await system.rows(service, f"SELECT DISTINCT {kept} AS id FROM {kept_in}")
-        ids = {row["id"] for row in rows} - {None}
+        ids = {row["id"] for row in rows} - {None} - system.played
         there = f"SELECT id FROM {table} WHERE id = ANY($1)"
         known = {row["id"] for row in await system.rows(owner, there, list(ids))}
         found += [
