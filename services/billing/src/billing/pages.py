@@ -23,7 +23,8 @@ th:not(:first-child), td:not(:first-child) { text-align: right; white-space: now
 tfoot tr:last-child { font-weight: 700; font-size: 1.1rem; }
 label { display: block; font-weight: 600; } input, textarea { width: 100%; box-sizing: border-box; padding: .5rem;
   font: inherit; border: 1px solid #6b7a88; border-radius: .25rem; }
-.bill { display: flex; flex-wrap: wrap; gap: .5rem 1rem; align-items: center; justify-content: space-between; }
+.bill, .letterhead { display: flex; flex-wrap: wrap; gap: .5rem 1rem; align-items: center;
+  justify-content: space-between; }
 a.button { text-decoration: none; display: inline-block; }
 button, a.button { padding: .7rem 1.4rem; font: inherit; font-weight: 600; border: 0; border-radius: .25rem;
   background: #0b5cad; color: #fff; cursor: pointer; }
@@ -45,6 +46,14 @@ _WORDS = {
 
 
 @dataclass(frozen=True)
+class Business:
+    """Who we are to a customer; `phone` as they read it, empty where they are to find it themselves."""
+
+    name: str
+    phone: str = ""
+
+
+@dataclass(frozen=True)
 class BillShown:
     """What is to be paid of an estimate. `pay_at` is None where it is not paid online."""
 
@@ -60,7 +69,7 @@ class EstimatePage:
     answer that was not taken.
     """
 
-    business: str
+    business: Business
     number: str
     status: EstimateStatus
     expires_on: date | None
@@ -82,20 +91,27 @@ def page(title: str, body: str, *, head: str = "") -> str:
     )
 
 
-def message_page(title: str, text: str, *, onward: str | None = None) -> str:
+def message_page(title: str, text: str, *, business: Business | None = None, onward: str | None = None) -> str:
     """A sentence; with `onward` the browser goes there at once, and there is a link should it not."""
+    head = _letterhead(business) if business else ""
     refresh = f'<meta http-equiv="refresh" content="0; url={escape(onward)}">' if onward else ""
     link = f'<p><a href="{escape(onward)}">Go on</a></p>' if onward else ""
-    return page(title, f"<h1>{escape(title)}</h1><p>{escape(text)}</p>{link}", head=refresh)
+    return page(title, f"{head}<h1>{escape(title)}</h1><p>{escape(text)}</p>{link}", head=refresh)
+
+
+def _letterhead(business: Business) -> str:
+    dialled = "".join(character for character in business.phone if character in "+0123456789")
+    call = f' <a href="tel:{dialled}">{escape(business.phone)}</a>' if dialled else ""
+    return f'<p class="letterhead"><span>{escape(business.name)}</span>{call}</p>'
 
 
 def estimate_page(shown: EstimatePage) -> str:
     title = f"Estimate {shown.number}"
     parts = [
-        f"<p>{escape(shown.business)}</p><h1>{escape(title)}</h1>",
+        f"{_letterhead(shown.business)}<h1>{escape(title)}</h1>",
         f'<p class="notice" role="alert">{escape(shown.notice)}</p>' if shown.notice else "",
         f'<p class="status" role="status">{escape(_WORDS[shown.status])}</p>' if shown.status in _WORDS else "",
-        _until(shown.expires_on),
+        _until(shown.expires_on) if shown.action else "",
         _table(shown),
         _bills(shown.bills),
         _forms(shown.action, shown.total) if shown.action else "",

@@ -42,6 +42,8 @@ class Settings(ServiceSettings):
     invoice_prefix: str = Field("I-", pattern=r"^[A-Z]{1,4}-$")
     """Numbers with these are ours: every one in QuickBooks has its intent here."""
     business_name: str = "Attack-a-Crack Foundation Repair"
+    business_phone: str = ""
+    """Whom customers call, as they read it."""
 
     @model_validator(mode="after")
     def _check_provider(self) -> Self:

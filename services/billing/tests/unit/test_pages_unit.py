@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 from billing.lines import Line, LineKind, item_line
-from billing.pages import BillShown, EstimatePage, estimate_page, message_page
+from billing.pages import BillShown, Business, EstimatePage, estimate_page, message_page
 from billing.states import EstimateStatus
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +15,7 @@ from shared.rules.money import Money
 
 EVIL = """<script>alert('x')</script>"><img src=x onerror="y"> & Sons'"""
 SHOWN = EstimatePage(
-    business="Attack-a-Crack",
+    business=Business("Attack-a-Crack", "(617) 555-0100"),
     number="E-1001",
     status=EstimateStatus.OPEN,
     expires_on=date(2031, 4, 3),
@@ -93,8 +93,20 @@ def test_an_estimate_shows_its_lines_and_sums() -> None:
 def test_what_is_owed_stands_there_with_the_way_to_pay_it_online_where_there_is_one() -> None:
     found = read(estimate_page(SHOWN))
     assert {"Invoice I-7: $500.00, due on May 1, 2031", "Invoice I-8: $25.00"} <= set(found.words)
-    assert found.attributes["href"][1:] == ["/public/estimates/abc/pay/1"]
+    assert found.attributes["href"][2:] == ["/public/estimates/abc/pay/1"]
     assert "To pay" not in read(estimate_page(replace(SHOWN, bills=()))).words
+
+
+def test_whoever_is_asked_to_call_finds_the_number() -> None:
+    for page in (estimate_page(SHOWN), message_page("Gone", "Call us.", business=SHOWN.business)):
+        found = read(page)
+        assert ("tel:6175550100" in found.attributes["href"], "(617) 555-0100" in found.words) == (True, True)
+    unlisted = read(message_page("Gone", "Call us.", business=Business("Attack-a-Crack")))
+    assert ("Attack-a-Crack" in unlisted.words, "a" in unlisted.tags) == (True, False)
+
+
+def test_for_how_long_a_price_holds_is_said_while_it_can_be_accepted() -> None:
+    assert "Valid until" not in estimate_page(replace(SHOWN, status=EstimateStatus.ACCEPTED, action=None))
 
 
 def test_the_sums_add_up_for_whoever_adds_them() -> None:
@@ -119,7 +131,7 @@ def test_what_came_of_an_answer_is_said_first() -> None:
 
 @pytest.mark.parametrize("field", ["business", "number", "action"])
 def test_what_somebody_typed_is_text(field: str) -> None:
-    page = estimate_page(replace(SHOWN, **{field: EVIL}))
+    page = estimate_page(replace(SHOWN, **{field: Business(EVIL, EVIL + "1") if field == "business" else EVIL}))
     assert "<script" not in page
     assert "<img" not in page
     found = read(page)

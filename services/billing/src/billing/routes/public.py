@@ -17,7 +17,7 @@ from shared.rules.money import Money
 from billing.errors import AlreadyAnswered, NoPayLink, NotConnected, OfAnotherCompany, PriceChanged
 from billing.lines import read_lines
 from billing.models import Estimate
-from billing.pages import CSS, STYLESHEET, BillShown, EstimatePage, estimate_page, message_page
+from billing.pages import CSS, STYLESHEET, BillShown, Business, EstimatePage, estimate_page, message_page
 from billing.public_links import PublicLinks
 from billing.services.connections import ConnectionService
 from billing.services.estimates import ANSWERABLE, EstimateService
@@ -45,7 +45,7 @@ _NOT_ONLINE = "This cannot be paid online now. Call us."
 _LATER = "Paying online does not work at this moment. Try again in a few minutes, or call us."
 _TITLES = {
     404: "Nothing to see here",
-    409: "Not possible any more",
+    409: "Not possible now",
     422: "Something is missing",
     502: "Not possible at this moment",
 }
@@ -92,13 +92,13 @@ class CustomerPage:
         self._links = links
         self._estimates = estimates
         self._connections = connections
-        self._business = settings.business_name
+        self._business = _business_of(settings)
 
     async def show(self, token: str) -> HTMLResponse:
         try:
             row = await self._estimate(token)
         except NotFound as error:
-            return _refusal(error)
+            return _refusal(self._business, error)
         try:
             await self._connections.check_belongs(row.realm_id)
         except OfAnotherCompany:
@@ -110,21 +110,21 @@ class CustomerPage:
             row = await self._estimate(token)
             answer = _read(body, is_yes=True)
         except (NotFound, Invalid) as error:
-            return _refusal(error)
+            return _refusal(self._business, error)
         try:
             return self._page(await self._answer(row, answer, accepted=True), token)
         except PriceChanged as error:
             notice = f"{error.message} Nothing was accepted. Look at it again, and answer below."
             return self._page(row, token, notice=notice, status=error.status)
         except Conflict as error:
-            return _refusal(error)
+            return _refusal(self._business, error)
 
     async def decline(self, token: str, body: bytes) -> HTMLResponse:
         try:
             row = await self._estimate(token)
             return self._page(await self._answer(row, _read(body, is_yes=False), accepted=False), token)
         except (NotFound, Invalid, Conflict) as error:
-            return _refusal(error)
+            return _refusal(self._business, error)
 
     async def _estimate(self, token: str) -> Estimate:
         found = self._links.read(token)
@@ -229,20 +229,22 @@ async def decline(token: Token, request: Request, page: Shown) -> HTMLResponse:
     response_class=RedirectResponse,
     responses=_pages(NotFound, NoPayLink, NotConnected, OfAnotherCompany, ProviderError),
 )
-async def pay(token: Token, invoice_id: UUID, request: Request, links: Needs[PublicLinks]) -> Response:
+async def pay(
+    token: Token, invoice_id: UUID, request: Request, links: Needs[PublicLinks], settings: Needs[Settings]
+) -> Response:
     """Onward to QuickBooks's page, where an invoice of this estimate is paid."""
     pay_links: PayLinks = await request.app.state.container.aget(PayLinks)
-    estimate_id = links.read(token)
+    estimate_id, business = links.read(token), _business_of(settings)
     try:
         if estimate_id is None:
             raise NotFound(_NOBODY_HERE)
         return RedirectResponse(await pay_links.link(invoice_id, estimate_id=estimate_id), status_code=303)
     except NotFound as error:
-        return _refusal(error)
+        return _refusal(business, error)
     except Conflict as error:
-        return _refusal(error, _NOT_ONLINE)
+        return _refusal(business, error, _NOT_ONLINE)
     except ProviderError as error:
-        return _refusal(error, _LATER)
+        return _refusal(business, error, _LATER)
 
 
 def _read(body: bytes, *, is_yes: bool) -> Answer:
@@ -264,7 +266,11 @@ def _read(body: bytes, *, is_yes: bool) -> Answer:
     return Answer(name, note or None, Money(int(total), currency))
 
 
-def _refusal(error: AppError, sentence: str | None = None) -> HTMLResponse:
+def _business_of(settings: Settings) -> Business:
+    return Business(settings.business_name, settings.business_phone)
+
+
+def _refusal(business: Business, error: AppError, sentence: str | None = None) -> HTMLResponse:
     # What is said of companies and connections is meant for the office.
     sentence = sentence or (_ELSEWHERE if isinstance(error, OfAnotherCompany) else error.message)
-    return HTMLResponse(message_page(_TITLES[error.status], sentence), status_code=error.status)
+    return HTMLResponse(message_page(_TITLES[error.status], sentence, business=business), status_code=error.status)
