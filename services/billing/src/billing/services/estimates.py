@@ -21,7 +21,7 @@ from billing.services.connections import ConnectionService
 from billing.services.customers import CustomerService
 from billing.services.forms import FormService, WantedLine
 from billing.services.intents import IntentService
-from billing.services.marks import is_first_reading
+from billing.services.marks import is_kept_up
 from billing.settings import Settings
 from billing.settlement import company_day
 from billing.states import EstimateStatus, PushKind, Source
@@ -221,7 +221,7 @@ class EstimateService:
             .join(Customer, Customer.id == Estimate.customer_id)
             .join(Connection, Connection.realm_id == Estimate.realm_id)
             .where(Estimate.status == EstimateStatus.OPEN, Estimate.expires_on < self._uow.now.date())
-            .where(~is_first_reading(Estimate.realm_id))
+            .where(is_kept_up(Estimate.realm_id, "Estimate", self._uow.now))
             .order_by(Estimate.id)
             .limit(_MOST)
             .with_for_update(of=Estimate, skip_locked=True)

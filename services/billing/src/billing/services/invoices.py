@@ -20,7 +20,7 @@ from billing.services.connections import ConnectionService
 from billing.services.estimates import EstimateService
 from billing.services.forms import FormService
 from billing.services.intents import IntentService
-from billing.services.marks import is_first_reading
+from billing.services.marks import is_kept_up
 from billing.settlement import company_day
 from billing.states import EstimateStatus, InvoicePart, PushKind, Source
 from billing.totals import compute_totals, line_amounts, split_by_share
@@ -193,7 +193,7 @@ class InvoiceService:
             .join(Customer, Customer.id == Invoice.customer_id)
             .join(Connection, Connection.realm_id == Invoice.realm_id)
             .where(Invoice.balance_cents > 0, Invoice.overdue_at.is_(None), Invoice.due_on < self._uow.now.date())
-            .where(Invoice.qb_id.is_not(None), ~is_first_reading(Invoice.realm_id))
+            .where(Invoice.qb_id.is_not(None), is_kept_up(Invoice.realm_id, "Invoice", self._uow.now))
             .order_by(Invoice.due_on)
             .limit(_MOST)
             .with_for_update(of=Invoice, skip_locked=True)

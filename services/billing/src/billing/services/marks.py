@@ -8,6 +8,7 @@ from shared.clock import wall_now
 from shared.database import UnitOfWork
 from shared.ids import uuid7
 from sqlalchemy import ColumnElement, exists, func, insert, or_, select, text, update
+from sqlalchemy.orm import aliased
 
 from billing.models import Connection, Notice, SyncMark
 from billing.nights import next_night
@@ -21,6 +22,7 @@ HISTORY = "history"
 """Done once every kind was read to its end, and never undone: reading again is no first reading."""
 READABLE = (ConnectionStatus.CONNECTED, ConnectionStatus.SUSPENDED)
 """A company that is suspended can be read, not written."""
+_LONGEST_PULL = timedelta(days=1)
 
 _ADD = text(
     "INSERT INTO sync_mark (realm_id, name, position, due_at, reached_at)"
@@ -52,6 +54,27 @@ def is_first_reading(realm_id: Any) -> ColumnElement[bool]:
         SyncMark.done_at.is_(None),
         Connection.realm_id == SyncMark.realm_id,
         Connection.status.in_(READABLE),
+    )
+
+
+def is_kept_up(realm_id: Any, entity: str, now: datetime) -> ColumnElement[bool]:
+    """Whether what nothing but time does to objects of this kind may be said: the company can be read, and what changed
+    before it was connected the last time is known. Whatever was to be answered or paid may have been, by then.
+
+    After a long absence that takes reading everything again. A kind that is refused for good holds the later ones up
+    for a day.
+    """
+    company, history, changes, pull = aliased(Connection), aliased(SyncMark), aliased(SyncMark), aliased(SyncMark)
+    return exists().where(
+        company.realm_id == realm_id,
+        company.status.in_(READABLE),
+        *(mark.realm_id == realm_id for mark in (history, changes, pull)),
+        history.name == HISTORY,
+        history.done_at.is_not(None),
+        changes.name == CDC,
+        changes.reached_at >= company.connected_at,
+        pull.name == pull_name(entity),
+        or_(pull.done_at.is_not(None), company.connected_at < now - _LONGEST_PULL),
     )
 
 
