@@ -1,14 +1,25 @@
-"""The first reading of a company's books goes on where it stood; what it found is told at its end."""
+"""The first reading of a company's books goes on where it stood; what it found is told at its end.
 
+It fetches ahead of what it stores: no page is lost that came before one that could not be read, and none is stored that
+came after it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
 import svcs
-from billing.models import Customer, Invoice, SyncMark, UntoldFact
+from billing.models import Customer, Invoice, SyncMark, Term, UntoldFact
 from billing.provider import InvoiceSeen
-from billing.services.marks import MarkService
-from billing.services.pulling import Page, PullProcess
+from billing.services.marks import PULLS, MarkService
+from billing.services.pulling import PAGES_AHEAD, Page, PullProcess
+from prometheus_client import REGISTRY
+from shared.testing import until
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import failpoints
 
@@ -186,3 +197,93 @@ async def test_reading_everything_again_holds_nothing_up(connected: Office) -> N
 async def pull_process(office: Office) -> PullProcess:
     async with svcs.Container(office.registry) as container:
         return await container.aget(PullProcess)
+
+
+def answered() -> int:
+    """Reads that QuickBooks answered so far, refusals within a 200 among them."""
+    labels = {"realm": REALM, "billed_as": "metered"}
+    return int(REGISTRY.get_sample_value("crm_quickbooks_calls_total", labels) or 0)
+
+
+@asynccontextmanager
+async def storing_waits(office: Office) -> AsyncIterator[None]:
+    """No page is stored as long as this lasts: the first one has terms, for which there is no room."""
+    async with office.begin() as tx:
+        await (await tx.aget(AsyncSession)).execute(text("LOCK TABLE term IN SHARE MODE"))
+        yield
+
+
+async def pulled(office: Office) -> dict[str, int]:
+    """The kinds of which something was stored, with the positions from which they go on."""
+    marks = {mark.name: mark.position for mark in await office.rows(SyncMark, SyncMark.name.in_(PULLS))}
+    return {name: marks[name] for name in PULLS if marks[name] > 1}
+
+
+async def is_read_to_its_end(office: Office) -> bool:
+    await office.advance(timedelta(minutes=10))
+    await office.settle()
+    marks = await office.rows(SyncMark, SyncMark.name.in_(PULLS))
+    return all(mark.done_at for mark in marks) and await compared(office) == []
+
+
+@pytest.mark.parametrize("failing", [1, 3, 6])
+async def test_what_was_read_before_a_page_that_cannot_be_is_stored_and_nothing_else(
+    office: Office, failing: int
+) -> None:
+    await office.control.post(f"{COMPANY}/fill", json={"customers": 5, "invoices": 8, "payments": 4})
+    await office.turn(calls={"chosen": {"query": [*[None] * (failing - 1), "fault_in_200"]}})
+    await office.connect()
+    before = answered()
+    await (await pull_process(office)).run_once()
+    assert answered() - before == failing
+    done = await office.rows(SyncMark, SyncMark.name.in_(PULLS), SyncMark.done_at.is_not(None))
+    assert {mark.name for mark in done} == set(PULLS[: failing - 1])
+    assert set(await pulled(office)) <= set(PULLS[: failing - 1])
+    assert await is_read_to_its_end(office)
+
+
+async def test_pages_that_wait_to_be_stored_when_reading_fails_are_stored(office: Office) -> None:
+    await office.turn(calls={"chosen": {"query": [None, None, "fault_in_200"]}})
+    await office.connect()
+    before = answered()
+    async with storing_waits(office):
+        pulling = asyncio.create_task((await pull_process(office)).run_once())
+        await office.somebody_waits()
+        await until(lambda: answered() - before == 3)
+        assert await office.rows(Term) == []
+    assert await asyncio.wait_for(pulling, 30) == 2
+    assert list(await pulled(office)) == ["pull Term", "pull Item"]
+    assert await is_read_to_its_end(office)
+
+
+async def test_no_page_after_one_that_cannot_be_read_is_stored(office: Office) -> None:
+    await office.control.post(f"{COMPANY}/fill", json={"customers": 3_000, "invoices": 3, "payments": 1})
+    # Terms, items and the first page of customers; the second one fails, while the third one is read as well.
+    await office.turn(calls={"chosen": {"query": [None, None, None, "fault_in_200"]}})
+    await office.connect()
+    await (await pull_process(office)).run_once()
+    position = (await pulled(office))["pull Customer"]
+    stored = [int(str(row.qb_id)) for row in await office.rows(Customer)]
+    assert (position, len(stored)) in ((981, 1_000), (1_961, 1_980))
+    assert await is_read_to_its_end(office)
+    everybody = sorted(int(str(row.qb_id)) for row in await office.rows(Customer))
+    assert sorted(stored) == everybody[: len(stored)]
+
+
+async def test_storing_that_fails_ends_the_reading(office: Office) -> None:
+    await office.connect()
+    before = answered()
+    failpoints.configure("pull.before_commit=raise@1")
+    try:
+        async with storing_waits(office):
+            pulling = asyncio.create_task((await pull_process(office)).run_once())
+            await office.somebody_waits()
+            # One is being stored, and one that is read waits for room.
+            await until(lambda: answered() - before == 2 + PAGES_AHEAD)
+        with pytest.raises(failpoints.FailpointError):
+            await asyncio.wait_for(pulling, 30)
+    finally:
+        failpoints.configure("")
+    assert answered() - before == 2 + PAGES_AHEAD
+    assert await pulled(office) == {}
+    assert await is_read_to_its_end(office)
