@@ -37,7 +37,8 @@ TYPED_ANA: dict[str, Any] = {
 
 async def ensure(office: Office, contact_id: UUID) -> Customer:
     async with office.begin() as tx:
-        return await (await tx.aget(CustomerService)).ensure(contact_id, by="anna")
+        customer, _ = await (await tx.aget(CustomerService)).obtain(contact_id, by="anna")
+        return customer
 
 
 async def merge(office: Office, *, primary: UUID, secondary: UUID) -> None:
@@ -93,7 +94,7 @@ async def test_asked_again_it_is_the_same_customer(connected: Office) -> None:
 async def test_who_asks_at_the_same_time_waits_and_gets_the_same_one(connected: Office) -> None:
     contact = await connected.knows(**ANA)
     async with connected.begin() as tx:
-        first = await (await tx.aget(CustomerService)).ensure(contact, by="anna")
+        first, _ = await (await tx.aget(CustomerService)).obtain(contact, by="anna")
         second = asyncio.create_task(ensure(connected, contact))
         await connected.somebody_waits()
         assert not second.done()

@@ -17,6 +17,7 @@ from billing.matching import Match, compare, names_of_customer, place_of, profil
 from billing.models import CandidateStatus, ContactCopy, Customer, MatchCandidate, Push
 from billing.services.announcing import Announcer
 from billing.services.connections import ConnectionService
+from billing.services.drafted import forget_unneeded, give_way
 from billing.services.intents import IntentService
 from billing.services.people import MATCH_CHANNEL, PeopleService
 from billing.states import PushKind, Source
@@ -51,33 +52,76 @@ class CustomerService:
         return row
 
     async def ensure(self, contact_id: UUID, *, by: str) -> Customer:
-        """The customer that this contact is; looked for first, and made only where there is none.
+        """The customer that this contact is; looked for first, and made only where there is none: for ourselves, until
+        a form of theirs is to be written (`write`).
 
         One person at a time: who asks twice at once gets the same one. Raises NotConnected, NotFound or ContactGone
         (the contact), CustomerGone (its customer was made inactive in QuickBooks), NothingToCallIt.
         """
-        customer, _ = await self.obtain(contact_id, by=by)
+        customer, _ = await self._found_or_made(contact_id, by=by)
         return customer
 
     async def obtain(self, contact_id: UUID, *, by: str) -> tuple[Customer, bool]:
-        """`ensure`, with whether the customer was made just now."""
+        """`ensure` and `write`, with whether the customer was made just now."""
+        customer, is_made = await self._found_or_made(contact_id, by=by)
+        await self.write(customer, by=by)
+        return customer, is_made
+
+    async def _found_or_made(self, contact_id: UUID, *, by: str) -> tuple[Customer, bool]:
         realm_id = (await self._connections.active()).realm_id
         contact = await self._locked_contact(contact_id)
         found = await self._linked(realm_id, contact.contact_id) or await self._matching(realm_id, contact, by=by)
-        if found is None:
-            return self._make(realm_id, contact, by=by), True
-        await self._write_again(found, by=by)
-        return found, False
+        return (found, False) if found is not None else (self._make(realm_id, contact, by=by), True)
+
+    async def hold(self, customer_id: UUID) -> None:
+        """Of a customer that is not in QuickBooks, nobody else decides until the transaction ends.
+
+        Their drafts are locked after them, as by whoever makes one customer of two, and may be none of theirs by then.
+        """
+        session = self._uow.session
+        row = await session.get(Customer, customer_id)
+        if row is None or row.qb_id is not None:
+            return
+        if row.contact_id is not None:
+            await self._lock_person(row.contact_id)
+        await session.get(Customer, customer_id, with_for_update=True, populate_existing=True)
+
+    async def for_form(self, customer_id: UUID) -> Customer:
+        """As whom a form is written that was drafted for this customer, which is held: where QuickBooks has them not,
+        or not any more, as the one that is the same person now. Raises CustomerGone.
+        """
+        row = await self._survivor(await self.get(customer_id))
+        if row.contact_id is None or (row.is_active and row.qb_id is not None):
+            return row
+        person = await self._people.person(row.contact_id)
+        found = await self._linked(row.realm_id, person) or row
+        await self._give_way(found, person)
+        return found
+
+    async def write(self, row: Customer, *, by: str) -> None:
+        """Somebody needs them in QuickBooks; also one whose writing was given up is written then."""
+        if row.qb_id is None and not await self._intents.unsettled(row.id):
+            self._intents.queue(PushKind.CREATE_CUSTOMER, row, by=by)
+
+    async def forget_unneeded(self, customer_id: UUID) -> None:
+        """Of one that was made for drafts, and which is held, nothing stays once the last of them is gone."""
+        await forget_unneeded(self._uow, self._announcer, customer_id)
+
+    async def _give_way(self, kept: Customer, person: UUID) -> None:
+        await give_way(self._uow, self._announcer, kept, await self._people.family(person))
 
     async def _locked_contact(self, contact_id: UUID) -> ContactCopy:
         """The person whom this id stands for, ours alone until the transaction ends."""
+        await self._lock_person(contact_id)
+        return await self._people.contact(contact_id)
+
+    async def _lock_person(self, contact_id: UUID) -> None:
         await self._people.hold_erasures()
         person, held = await self._people.person(contact_id), None
         # While it was waited for, they may have become somebody else.
         while person != held:
             await self._people.lock(person)
             person, held = await self._people.person(contact_id), person
-        return await self._people.contact(contact_id)
 
     async def _linked(self, realm_id: str, person: UUID) -> Customer | None:
         """The customer that is this person's already. Of several the one in QuickBooks, and of those the first."""
@@ -174,7 +218,6 @@ class CustomerService:
         row.name_keys = names_of_customer(row).keys
         self._uow.session.add(row)
         self._announcer.link(row, contact.contact_id, reason="Created here", score=None, by=by)
-        self._intents.queue(PushKind.CREATE_CUSTOMER, row, by=by)
         return row
 
     async def adopt(self, push: Push) -> bool:
@@ -200,11 +243,6 @@ class CustomerService:
         await self._intents.become(push, ours, found)
         return True
 
-    async def _write_again(self, row: Customer, *, by: str) -> None:
-        """One whose writing was given up is written after all, as somebody needs it now."""
-        if row.qb_id is None and not await self._intents.unsettled(row.id):
-            self._intents.queue(PushKind.CREATE_CUSTOMER, row, by=by)
-
     async def link(self, customer_id: UUID, contact_id: UUID, *, by: str) -> Customer:
         """A person says who this customer is. Raises NotFound, ContactGone, AlreadyLinked or CustomerGone (merged)."""
         contact = await self._locked_contact(contact_id)
@@ -221,6 +259,7 @@ class CustomerService:
             raise AlreadyLinked("This customer is linked to another contact. Unlink it first.")
         self._announcer.link(row, person, reason=reason, score=score, by=by)
         await self._settle_doubts(row.id, person, by=by)
+        await self._give_way(row, person)
 
     async def _settle_doubts(self, customer_id: UUID, person: UUID, *, by: str) -> None:
         """Who it is, is known: nothing about this customer is left to decide."""

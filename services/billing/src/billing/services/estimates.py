@@ -77,8 +77,19 @@ class EstimateService:
             raise NotFound("There is no such estimate.")
         return found
 
+    async def hold(self, estimate_id: UUID) -> Estimate:
+        """Locked, and before it its customer, where that is not in QuickBooks. Raises NotFound."""
+        named, held = select(Estimate.customer_id).where(Estimate.id == estimate_id), None
+        # While they were waited for, the draft may have become another customer's.
+        while (customer_id := await self._uow.session.scalar(named)) not in (None, held):
+            await self._customers.hold(customer_id)
+            held = customer_id
+        return await self.get(estimate_id, lock=True)
+
     async def draft(self, new: NewEstimate, *, by: str) -> Estimate:
-        """A draft is ours alone. Raises NotConnected, NotFound (contact, job) or UnknownItem."""
+        """A draft is ours alone, and so is a customer that is made for it. Raises NotConnected, NotFound (contact, job)
+        or UnknownItem.
+        """
         connection = await self._connections.active()
         customer = await self._customers.ensure(new.contact_id, by=by)
         await self._check_job(new.job_id)
@@ -133,11 +144,13 @@ class EstimateService:
         return row
 
     async def discard(self, estimate_id: UUID, *, expected_version: int) -> None:
-        """Raises NotADraft."""
-        row = await self.get(estimate_id, lock=True)
+        """With it goes a customer that was made for drafts alone, where this was the last one. Raises NotADraft."""
+        row = await self.hold(estimate_id)
         check_version(row.version, expected_version)
         self._check_draft(row)
         await self._uow.session.delete(row)
+        await self._uow.session.flush()
+        await self._customers.forget_unneeded(row.customer_id)
 
     @staticmethod
     def _check_draft(row: Estimate) -> None:
@@ -145,8 +158,10 @@ class EstimateService:
             raise NotADraft("This estimate is in QuickBooks already; only a draft can be changed here.")
 
     async def push(self, estimate_id: UUID, *, by: str) -> Estimate:
-        """Write it into QuickBooks: once, however often this is asked for. Raises what would keep it from that."""
-        row = await self.get(estimate_id, lock=True)
+        """Write it into QuickBooks, after a customer who is not there: once, however often this is asked for. Raises
+        what would keep it from that.
+        """
+        row = await self.hold(estimate_id)
         await self._connections.check_belongs(row.realm_id)
         if row.status is EstimateStatus.DRAFT:
             await self._open(row, by=by)
@@ -154,7 +169,8 @@ class EstimateService:
 
     async def _open(self, row: Estimate, *, by: str) -> None:
         connection = await self._connections.active()
-        customer = await self._uow.session.get_one(Customer, row.customer_id)
+        customer = await self._customers.for_form(row.customer_id)
+        row.customer_id = customer.id
         lines = read_lines(row.lines)
         if not any(line.kind is LineKind.ITEM for line in lines):
             raise EmptyForm("An estimate needs at least one line with an item. Add one and try again.")
@@ -164,6 +180,7 @@ class EstimateService:
         row.number = row.number or await self._intents.next_number(Estimate)
         row.move(EstimateStatus.OPEN, now=self._uow.now)
         row.touch()
+        await self._customers.write(customer, by=by)
         self._intents.queue(PushKind.CREATE_ESTIMATE, row, by=by, after=customer)
         self._uow.hint("estimates", row.id, row.version)
 
@@ -173,7 +190,7 @@ class EstimateService:
         Raises InvalidTransition where it was declined, invoiced or withdrawn, NotConnected, OfAnotherCompany,
         NoEmailAddress, or what would keep QuickBooks from taking it.
         """
-        row = await self.get(estimate_id, lock=True)
+        row = await self.hold(estimate_id)
         if row.status not in _SENDABLE:
             raise InvalidTransition(f"This estimate is {row.status}. Draft another one and send that.")
         await self._connections.active_for(row.realm_id)

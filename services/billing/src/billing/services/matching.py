@@ -12,6 +12,7 @@ from sqlalchemy import and_, func, or_, select
 from billing.matching import Match, Profile, choose, compare, profile_of_contact, profile_of_customer
 from billing.models import CandidateStatus, ContactCopy, Customer, MatchCandidate
 from billing.services.announcing import Announcer
+from billing.services.drafted import give_way, is_only_drafted
 from billing.services.marks import is_first_reading
 from billing.services.people import PeopleService
 
@@ -133,13 +134,14 @@ class MatchService:
             if person is not None:
                 match = matches[person]
                 self._announcer.link(row, person, reason=match.words, score=match.score, by="matching")
+                await give_way(self._uow, self._announcer, row, await self._people.family(person))
                 taken[row.realm_id, person] = row.display_name
                 self._settle(doubts[row.id], person)
             else:
                 self._propose(row, matches, doubts[row.id])
 
     async def _taken(self, rows: Sequence[Customer], persons: Collection[UUID]) -> dict[tuple[str, UUID], str]:
-        """By company and person: the name of the active customer that it is already."""
+        """By company and person: the name of the active customer that it is already, not only for drafts of ours."""
         family = await self._people.families(persons)
         linked = await self._uow.session.execute(
             select(Customer.realm_id, Customer.contact_id, Customer.display_name)
@@ -147,6 +149,7 @@ class MatchService:
                 Customer.realm_id.in_({row.realm_id for row in rows}),
                 Customer.contact_id.in_(family),
                 Customer.is_active,
+                ~is_only_drafted(),
             )
             .order_by(Customer.id.desc())
         )
