@@ -12,6 +12,7 @@ from billing.matching import names_of_customer
 from billing.models import Customer, among, insert_all, unwatched
 from billing.provider import NOBODY, CustomerSeen, FormSeen, PaymentSeen, RefundSeen, Seen
 from billing.services.announcing import Party
+from billing.services.merges import note_moves, recognise_merges
 from billing.services.mirrored import adopted, is_newer, note_state
 from billing.states import Source
 
@@ -31,25 +32,37 @@ class CustomerMirror:
         self._new: list[Customer] = []
 
     async def store(self, realm_id: str, seen: Sequence[Seen], rows: dict[str, Customer]) -> None:
-        """Take over what is not older."""
+        """Take over what is not older; of whom QuickBooks has no more, find out whom they became."""
         unknown = {one.id: one.note for one in seen if isinstance(one, CustomerSeen) and one.id not in rows}
         rows |= await adopted(self._uow.session, Customer, unknown)
+        gone: list[tuple[Customer, Seen]] = []
         for one in seen:
             row = rows.get(one.id)
             if not isinstance(one, CustomerSeen):
-                if row is not None and row.is_active:
-                    row.is_active = False
-                    row.touch()
+                if row is not None:
+                    self._deactivate(row)
+                    gone.append((row, one))
                 continue
             if row is None:
                 row = self._begin(realm_id)
             elif not is_newer(one, row):
                 continue
+            elif not one.is_active:
+                gone.append((row, one))
             self._fill(row, one)
         await self._insert_new()
+        await recognise_merges(self._uow, realm_id, gone)
+
+    @staticmethod
+    def _deactivate(row: Customer) -> None:
+        if row.is_active:
+            row.is_active = False
+            row.touch()
 
     async def named(self, realm_id: str, seen: Iterable[Seen]) -> dict[str, Party]:
-        """The customers that these name; one that QuickBooks does not give stands as a stub."""
+        """The customers that these name, before they are stored; one that QuickBooks does not give stands as a stub."""
+        seen = list(seen)
+        await note_moves(self._uow, realm_id, seen)
         ids = {one.customer for one in seen if isinstance(one, FormSeen | PaymentSeen | RefundSeen)}
         rows = await self._uow.session.execute(
             select(Customer.qb_id, Customer.id, Customer.contact_id).where(

@@ -135,7 +135,7 @@ class CustomerService:
         if ours and active is None:
             raise CustomerGone(
                 f"The customer {ours[0].display_name} was made inactive in QuickBooks. Make it active again there, or"
-                " unlink it from this contact."
+                " link the customer that it was merged into, or unlink it from this contact."
             )
         return active
 

@@ -85,8 +85,8 @@ class FormService:
             )
         if not customer.is_active and customer.merged_into_id is None:
             raise CustomerGone(
-                f"The customer {customer.display_name} was deleted or made inactive in QuickBooks. Make it active again"
-                " there, or discard this and begin anew for another contact."
+                f"The customer {customer.display_name} was deleted, merged or made inactive in QuickBooks. Make it"
+                " active again there, link the customer that it was merged into, or discard this and begin anew."
             )
         if connection.closed_until and written_on <= connection.closed_until:
             raise PeriodClosed(

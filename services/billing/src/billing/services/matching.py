@@ -14,6 +14,7 @@ from billing.models import CandidateStatus, ContactCopy, Customer, MatchCandidat
 from billing.services.announcing import Announcer
 from billing.services.drafted import give_way, is_only_drafted
 from billing.services.marks import is_first_reading
+from billing.services.merges import MOVED_HERE
 from billing.services.people import PeopleService
 
 BATCH = 200
@@ -174,15 +175,19 @@ class MatchService:
                 doubt.decided_by = "matching" if is_it else None
 
     def _propose(self, row: Customer, matches: Matches, doubts: Sequence[MatchCandidate]) -> None:
-        """Bring the queue to what is doubtful now: the likeliest come in, what is no longer so goes."""
+        """Bring the queue to what is doubtful now: the likeliest come in, what is no longer so goes. What speaks for a
+        merge in QuickBooks stays.
+        """
         likeliest = dict(sorted(matches.items(), key=lambda one: (-one[1].score, one[0]))[:MOST_DOUBTS])
         known = {doubt.contact_id: doubt for doubt in doubts if doubt.status is not CandidateStatus.REFUSED}
         for contact_id, doubt in known.items():
-            if contact_id not in likeliest and doubt.status is CandidateStatus.OPEN:
+            is_open = doubt.status is CandidateStatus.OPEN
+            if is_open and contact_id not in likeliest and MOVED_HERE not in doubt.reasons:
                 doubt.status = CandidateStatus.OBSOLETE
         for person, match in likeliest.items():
             doubt = known.get(person) or self._new_doubt(row, person)
-            doubt.score, doubt.reasons = match.score, list(match.reasons)
+            kept = [MOVED_HERE] if MOVED_HERE in (doubt.reasons or ()) else []
+            doubt.score, doubt.reasons = match.score, [*match.reasons, *kept]
             doubt.status, doubt.decided_by = CandidateStatus.OPEN, None
         if likeliest or known:
             self._uow.hint("customers", row.id, row.version)

@@ -1,0 +1,205 @@
+"""Merges in QuickBooks that nobody told of: what was a customer's who is gone, and turned up at another one."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from shared.clock import wall_now
+from shared.database import UnitOfWork
+from shared.ids import uuid7
+from sqlalchemy import exists, or_, select
+from sqlalchemy.dialects.postgresql import insert
+
+from billing.models import (
+    CandidateStatus,
+    CreditMemo,
+    Customer,
+    Estimate,
+    Invoice,
+    MatchCandidate,
+    Notice,
+    Payment,
+    among,
+)
+from billing.provider import (
+    NOBODY,
+    CreditMemoSeen,
+    EstimateSeen,
+    FormSeen,
+    InvoiceSeen,
+    PaymentSeen,
+    RefundSeen,
+    Seen,
+)
+from billing.services.marks import NOTICE_CHANNEL
+from billing.states import PaymentKind
+
+MOVED, CARRIED = "moved", "carried"
+"""How a form came to another customer: it was changed itself, or it was not, as only a merge leaves it."""
+AT_ONCE = timedelta(seconds=5)
+"""A merge takes everything from a customer and makes it inactive in one go; by hand that takes longer."""
+MOVED_HERE = "Its estimates and invoices moved to this customer in QuickBooks"
+_SCORE = 70
+_MODELS: Mapping[type[Seen], type[Any]] = {
+    EstimateSeen: Estimate,
+    InvoiceSeen: Invoice,
+    CreditMemoSeen: CreditMemo,
+    PaymentSeen: Payment,
+    RefundSeen: Payment,
+}
+
+
+async def note_moves(uow: UnitOfWork, realm_id: str, seen: Iterable[Seen]) -> None:
+    """Before forms of one kind are stored: keep from whom to whom some went, and have both customers read again.
+
+    Customers that are nobody's are left out, and those of whom QuickBooks told that they were merged.
+    """
+    forms = {one.id: one for one in seen if isinstance(one, FormSeen | PaymentSeen | RefundSeen)}
+    if not forms:
+        return
+    model = _MODELS[type(next(iter(forms.values())))]
+    statement = (
+        select(model.qb_id, model.sync_token, model.qb_updated_at, Customer.qb_id)
+        .join(Customer, Customer.id == model.customer_id)
+        .where(
+            model.realm_id == realm_id,
+            among(model.qb_id, forms),
+            Customer.qb_id.is_not(None),
+            Customer.contact_id.is_not(None),
+            Customer.merged_into_id.is_(None),
+        )
+    )
+    if model is Payment:
+        is_refund = isinstance(next(iter(forms.values())), RefundSeen)
+        statement = statement.where(Payment.kind == (PaymentKind.REFUND if is_refund else PaymentKind.PAYMENT))
+    moves = set[tuple[str, str, str, datetime]]()
+    for qb_id, sync_token, updated_at, former in await uow.session.execute(statement):
+        one = forms[qb_id]
+        states = (one.sync_token, one.updated_at), (sync_token, updated_at)
+        if one.customer not in (former, NOBODY) and states[0] >= states[1]:
+            how = CARRIED if states[0] == states[1] else MOVED
+            moves.add((former, one.customer, how, _instant(one.updated_at) or uow.now))
+    if moves:
+        rows = [
+            _notice(uow, realm_id, gone, kept, how, at=at, event_id=f"own {uuid7()}")
+            for gone, kept, how, at in sorted(moves)
+        ]
+        await uow.session.execute(insert(Notice), rows)
+        uow.wake(NOTICE_CHANNEL)
+
+
+async def recognise_merges(uow: UnitOfWork, realm_id: str, gone: Sequence[tuple[Customer, Seen]]) -> None:
+    """Of customers that are inactive or deleted in QuickBooks. One that surely was merged is dealt with as if a notice
+    had told of it; where it may have been otherwise, a person decides.
+    """
+    rows = {row.qb_id: (row, one) for row, one in gone if row.contact_id is not None and row.merged_into_id is None}
+    if not rows:
+        return
+    noted = await uow.session.execute(
+        select(Notice.gone_id, Notice.qb_id, Notice.operation, Notice.occurred_at)
+        .where(Notice.realm_id == realm_id, Notice.entity == "Customer", Notice.operation.in_((MOVED, CARRIED)))
+        .where(among(Notice.gone_id, rows))
+    )
+    moves: dict[str, list[tuple[str, str, datetime]]] = defaultdict(list)
+    for gone_id, kept_id, how, at in noted:
+        moves[str(gone_id)].append((kept_id, how, at))
+    for gone_id, theirs in moves.items():
+        row, one = rows[gone_id]
+        await _Merge(uow, row).decide(
+            all_kept={kept_id for kept_id, _, _ in theirs},
+            merged={kept_id for kept_id, how, at in theirs if how == CARRIED or _is_at_once(one, at)},
+        )
+
+
+def _is_at_once(gone: Seen, at: datetime) -> bool:
+    """Whether a form moved in the moment in which the customer went. Of one that cannot be read any more nobody knows
+    that moment, but only a merge deletes a customer.
+    """
+    since = _instant(gone.updated_at)
+    return gone.is_deleted if since is None else abs(since - at) <= AT_ONCE
+
+
+class _Merge:
+    """What became of one customer that is gone."""
+
+    def __init__(self, uow: UnitOfWork, gone: Customer) -> None:
+        self._uow = uow
+        self._session = uow.session
+        self._gone = gone
+
+    async def decide(self, *, all_kept: set[str], merged: set[str]) -> None:
+        """`all_kept`: to whom something went; `merged`: to whom it went as a merge does it."""
+        found = await self._session.scalars(
+            select(Customer)
+            .where(Customer.realm_id == self._gone.realm_id, among(Customer.qb_id, all_kept), Customer.is_active)
+            .order_by(Customer.id)
+        )
+        kept = {str(row.qb_id): row for row in found}
+        if len(merged) == 1 and (only := kept.get(next(iter(merged)))) is not None and await self._is_sure(only):
+            notice = _notice(
+                self._uow, self._gone.realm_id, str(self._gone.qb_id), str(only.qb_id), "merged",
+                at=self._uow.now, event_id=f"own merge {self._gone.id} {only.id}",
+            )  # fmt: skip
+            await self._session.execute(insert(Notice).values(notice).on_conflict_do_nothing())
+            self._uow.wake(NOTICE_CHANNEL)
+            return
+        for row in kept.values():
+            if row.contact_id != self._gone.contact_id:
+                await self._propose(row)
+
+    async def _is_sure(self, kept: Customer) -> bool:
+        """Nothing that counts stayed behind, and nobody says that the one who has it is somebody else."""
+        if kept.contact_id not in (None, self._gone.contact_id):
+            return False
+        stayed = or_(
+            *(
+                exists().where(model.customer_id == self._gone.id, model.qb_id.is_not(None), ~model.is_deleted)
+                for model in (Estimate, Invoice, CreditMemo, Payment)
+            )
+        )
+        refused = exists().where(
+            MatchCandidate.customer_id == kept.id,
+            MatchCandidate.contact_id == self._gone.contact_id,
+            MatchCandidate.status == CandidateStatus.REFUSED,
+        )
+        return not (await self._session.execute(select(or_(stayed, refused)))).scalar_one()
+
+    async def _propose(self, kept: Customer) -> None:
+        doubt = insert(MatchCandidate).values(
+            id=uuid7(),
+            customer_id=kept.id,
+            contact_id=self._gone.contact_id,
+            score=_SCORE,
+            reasons=[MOVED_HERE],
+            status=CandidateStatus.OPEN,
+            created_at=self._uow.now,
+        )
+        await self._session.execute(
+            doubt.on_conflict_do_update(
+                index_elements=["customer_id", "contact_id"],
+                set_={"status": CandidateStatus.OPEN, "reasons": doubt.excluded.reasons, "score": _SCORE},
+                where=MatchCandidate.status == CandidateStatus.OBSOLETE,
+            )
+        )
+        self._uow.hint("customers", kept.id, kept.version)
+
+
+def _notice(
+    uow: UnitOfWork, realm_id: str, gone: str, kept: str, operation: str, *, at: datetime, event_id: str
+) -> dict[str, Any]:
+    return {
+        "event_id": event_id,
+        "realm_id": realm_id,
+        "entity": "Customer",
+        "qb_id": kept,
+        "gone_id": gone,
+        "operation": operation,
+        "occurred_at": at,
+        "received_at": wall_now(),
+        "attempts": 0,
+    }
+
+
+def _instant(text: str) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
