@@ -1,7 +1,7 @@
 """Customers: found or made for a contact, linked, edited, listed; and the price book."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -9,7 +9,7 @@ import pytest
 from billing.models import CandidateStatus, Customer, Estimate, MatchCandidate, Push
 from billing.services.customers import CustomerService
 from billing.services.people import PeopleService
-from billing.states import PushKind
+from billing.states import PushKind, PushState
 from shared.clock import wall_now
 from shared.errors import Conflict, NotFound
 from shared.events.contacts import ContactErased, ContactMerged
@@ -19,7 +19,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import failpoints
 
-from .office import Office
+from .books import reader
+from .office import REALM, Office
 
 NOBODY = "9a3c8f50-0000-7000-8000-00000000000f"
 ANA: dict[str, Any] = {
@@ -505,6 +506,62 @@ async def test_an_edit_of_one_that_is_on_its_way_is_not_lost(connected: Office) 
     await connected.settle()
     row = await connected.one(Customer, Customer.id == row.id)
     assert (await customer_there(connected, row))["FamilyName"] == "Lima-Costa"
+
+
+async def put_off(office: Office, until: datetime | None) -> None:
+    async with office.begin() as tx:
+        await (await tx.aget(AsyncSession)).execute(update(Push).values(next_try_at=until))
+
+
+async def changed_there(office: Office, row: Customer, **changes: Any) -> None:
+    newest = await customer_there(office, row)
+    await office.quickbooks(
+        "POST", "customer", {"Id": row.qb_id, "SyncToken": newest["SyncToken"], "sparse": True, **changes}
+    )
+
+
+async def test_what_waits_to_be_written_is_shown_over_what_is_read_meanwhile(connected: Office) -> None:
+    row = await typed(connected, BillAddr={"Line1": "1 Oak St", "City": "Quincy"})
+    answer = await patch(connected, row, given_name="Ana", city="Boston")
+    assert (await patch(connected, row, version=row.version + 1, city="Milton", phone=None)).status_code == 200
+    await put_off(connected, wall_now() + timedelta(hours=1))
+    books = await reader(connected)
+    for changes in ({}, {"CompanyName": "Lima Homes"}):
+        if changes:
+            await changed_there(connected, row, **changes)
+        await books.take_again(REALM, {"Customer": {str(row.qb_id)}})
+        ours = await connected.one(Customer, Customer.id == row.id)
+        assert (ours.given_name, ours.city, ours.phone) == ("Ana", "Milton", None)
+        assert ours.company_name == changes.get("CompanyName")
+        assert ours.version == row.version + (3 if changes else 2)
+    await put_off(connected, None)
+    await connected.settle()
+    assert await connected.pushes() == [("update_customer", "done"), ("update_customer", "done")]
+    there = await customer_there(connected, row)
+    assert (there["GivenName"], there["BillAddr"]["City"], there["CompanyName"]) == ("Ana", "Milton", "Lima Homes")
+    assert there["BillAddr"]["Line1"] == answer.json()["address"]["street"] == "1 Oak St"
+    ours = await connected.one(Customer, Customer.id == row.id)
+    assert (ours.given_name, ours.city, ours.phone, ours.company_name) == ("Ana", "Milton", None, "Lima Homes")
+
+
+async def test_what_somebody_made_otherwise_there_is_shown_and_not_written_over(connected: Office) -> None:
+    row = await typed(connected, BillAddr={"City": "Quincy"})
+    await patch(connected, row, given_name="Ana", city="Boston")
+    await put_off(connected, wall_now() + timedelta(hours=1))
+    await changed_there(connected, row, BillAddr={"City": "Milton"})
+    await connected.worker.run_until_idle()
+    await (await reader(connected)).take_again(REALM, {"Customer": {str(row.qb_id)}})
+    ours = await connected.one(Customer, Customer.id == row.id)
+    assert (ours.given_name, ours.city) == (None, "Milton")
+    await put_off(connected, None)
+    await connected.settle()
+    (push,) = await connected.rows(Push)
+    assert (push.state, push.error_code) == (PushState.FAILED, "changed_in_quickbooks")
+    dropped = await connected.api.post(f"/api/v1/quickbooks/writes/{push.id}/drop")
+    assert dropped.status_code == 200, dropped.text
+    await connected.settle()
+    ours = await connected.one(Customer, Customer.id == row.id)
+    assert (ours.given_name, ours.city) == (None, "Milton")
 
 
 async def test_edits_need_the_version_that_was_read_and_sound_values(connected: Office) -> None:

@@ -1,6 +1,8 @@
 """The mirror of customers: whoever stands in QuickBooks, and a stub for whom a form names that it does not give."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 from uuid import UUID
 
@@ -8,13 +10,14 @@ from shared.database import UnitOfWork
 from shared.ids import uuid7
 from sqlalchemy import select
 
+from billing.clashes import CustomerEdit
 from billing.matching import names_of_customer
-from billing.models import Customer, among, insert_all, unwatched
+from billing.models import Customer, Push, among, insert_all, unwatched
 from billing.provider import NOBODY, CustomerSeen, FormSeen, PaymentSeen, RefundSeen, Seen
 from billing.services.announcing import Party
 from billing.services.merges import note_moves, recognise_merges
 from billing.services.mirrored import adopted, is_newer, note_state
-from billing.states import Source
+from billing.states import PushKind, PushState, Source
 
 
 class Named(NamedTuple):
@@ -35,7 +38,7 @@ class CustomerMirror:
         """Take over what is not older; of whom QuickBooks has no more, find out whom they became."""
         unknown = {one.id: one.note for one in seen if isinstance(one, CustomerSeen) and one.id not in rows}
         rows |= await adopted(self._uow.session, Customer, unknown)
-        gone: list[tuple[Customer, Seen]] = []
+        gone, edits = list[tuple[Customer, Seen]](), await self._waiting_edits([row.id for row in rows.values()])
         for one in seen:
             row = rows.get(one.id)
             if not isinstance(one, CustomerSeen):
@@ -49,7 +52,7 @@ class CustomerMirror:
                 continue
             elif not one.is_active:
                 gone.append((row, one))
-            self._fill(row, one)
+            self._fill(row, one, edits.get(row.id, ()))
         await self._insert_new()
         await recognise_merges(self._uow, realm_id, gone)
 
@@ -94,7 +97,23 @@ class CustomerMirror:
         self._new.append(row)
         return row
 
-    def _fill(self, row: Customer, seen: CustomerSeen) -> None:
+    async def _waiting_edits(self, ids: Sequence[UUID]) -> dict[UUID, list[Push]]:
+        """What is still to be written of these, oldest first."""
+        found: dict[UUID, list[Push]] = defaultdict(list)
+        pushes = await self._uow.session.scalars(
+            select(Push)
+            .where(
+                among(Push.target_id, ids),
+                Push.kind == PushKind.UPDATE_CUSTOMER,
+                Push.state.in_((PushState.PENDING, PushState.FAILED)),
+            )
+            .order_by(Push.seq)
+        )
+        for push in pushes:
+            found[push.target_id].append(push)
+        return found
+
+    def _fill(self, row: Customer, seen: CustomerSeen, edits: Iterable[Push]) -> None:
         fields = (
             "display_name", "given_name", "family_name", "company_name", "email", "phone", "street", "city", "region",
             "postal_code", "address_rest", "is_active",
@@ -102,6 +121,8 @@ class CustomerMirror:
         before = [getattr(row, name) for name in fields]
         for name in fields:
             setattr(row, name, getattr(seen, name))
+        for push in edits:
+            _keep_edit(row, push, seen)
         row.name_keys = names_of_customer(row).keys
         note_state(row, seen)
         if before != [getattr(row, name) for name in fields]:
@@ -113,3 +134,17 @@ class CustomerMirror:
     async def _insert_new(self) -> None:
         new, self._new = self._new, []
         await insert_all(self._uow.session, new)
+
+
+def _keep_edit(row: Customer, push: Push, seen: CustomerSeen) -> None:
+    """What waits to be written stays on top of what was read, and is built on that from now on.
+
+    Not where somebody made any of it otherwise there: then QuickBooks's values are shown, and a person decides.
+    """
+    edit = CustomerEdit.of(push.argument)
+    if any(getattr(row, name) not in (value, edit.former[name]) for name, value in edit.values.items()):
+        return
+    for name, value in edit.values.items():
+        setattr(row, name, value)
+    if edit.sync_token != seen.sync_token:
+        push.argument = replace(edit, sync_token=seen.sync_token).stored()
