@@ -324,8 +324,8 @@ async def test_a_price_that_was_changed_after_the_yes_is_a_persons_to_decide(
     await post(connected, f"estimates/{made['id']}/accept", name="Ana Lima")
     line = {
         "DetailType": "SalesItemLineDetail",
-        "Amount": "999.00",
-        "SalesItemLineDetail": before["Line"][0]["SalesItemLineDetail"] | {"Qty": 1, "UnitPrice": "999.00"},
+        "Amount": 999,
+        "SalesItemLineDetail": before["Line"][0]["SalesItemLineDetail"] | {"Qty": 1, "UnitPrice": 999},
     }
     await edit_theirs(connected, "estimate", row.qb_id, Line=[line])
     await connected.settle()
