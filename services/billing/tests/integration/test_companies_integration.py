@@ -7,7 +7,7 @@ from uuid import UUID
 from billing.models import Estimate, Invoice, Item, Push
 from billing.states import EstimateStatus
 
-from .office import Office
+from .office import REALM, Office
 
 OTHER = "9130350000000002"
 ANA = {"first_name": "Ana", "last_name": "Lima", "phones": ["+16175550143"], "emails": ["ana@example.com"]}
@@ -176,6 +176,18 @@ async def test_writes_are_those_of_the_company_that_is_connected(connected: Offi
     second = await written(connected, **BEN)
     assert (await listed())[0] == second["id"]
     assert not set(before) & set(await listed(state="done"))
+
+
+async def test_comparisons_are_those_of_the_company_that_is_connected(connected: Office) -> None:
+    async def listed() -> list[str]:
+        assert (await connected.api.post("/api/v1/quickbooks/differences")).status_code == 202
+        await connected.settle()
+        found = (await connected.api.get("/api/v1/quickbooks/differences")).json()["items"]
+        return [run["realm_id"] for run in found]
+
+    assert await listed() == [REALM]
+    await connect_other(connected)
+    assert await listed() == [OTHER]
 
 
 async def test_what_was_refused_is_done_after_its_own_company_is_connected_again(connected: Office) -> None:

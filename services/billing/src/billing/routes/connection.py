@@ -243,18 +243,24 @@ async def sync_now(connections: Needs[ConnectionService], marks: Needs[MarkServi
     "/api/v1/quickbooks/differences", status_code=202, response_class=Response, responses=problems(NotConnected)
 )
 async def compare_now(connections: Needs[ConnectionService], marks: Needs[MarkService], user: Connecter) -> Response:
-    """Compare our books with QuickBooks's at once, instead of at night."""
+    """Compare our books with QuickBooks's at once, instead of at night; where they are read for the first time, after
+    that.
+    """
     connection = await connections.active()
     await marks.due(connection.realm_id, DIFFERENCES)
     return Response(status_code=202)
 
 
 @router.get("/api/v1/quickbooks/differences")
-async def list_differences(params: PageParams, uow: Needs[UnitOfWork], user: Reader) -> Page[DifferencesOut]:
-    """The comparisons of our books with QuickBooks's, newest first: each empty, or explained line by line."""
+async def list_differences(
+    params: PageParams, connections: Needs[ConnectionService], uow: Needs[UnitOfWork], user: Reader
+) -> Page[DifferencesOut]:
+    """The comparisons of our books with those of the company that is connected, newest first: each empty, or explained
+    line by line.
+    """
     rows, cursor, total = await page(
         uow.session,
-        select(DifferenceRun),
+        select(DifferenceRun).where(DifferenceRun.realm_id == await connections.current_realm()),
         keys=[DifferenceRun.started_at.desc(), DifferenceRun.id.desc()],
         params=params,
     )

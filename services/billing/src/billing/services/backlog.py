@@ -46,7 +46,9 @@ class BillingBacklog(Backlog):
             return {
                 "pulls": await _count(session, due.where(SyncMark.name.in_((*PULLS, COMPANY)), ~put_off)),
                 "changes": await _count(session, due.where(SyncMark.name == CDC)),
-                "comparisons": await _count(session, due.where(SyncMark.name == DIFFERENCES)),
+                "comparisons": await _count(
+                    session, due.where(SyncMark.name == DIFFERENCES, ~is_first_reading(SyncMark.realm_id))
+                ),
                 "pushes": await _count(session, select(func.count()).where(to_be_written, ~is_held_back(), writable)),
                 "notices": await _count(session, select(func.count()).where(Notice.processed_at.is_(None), told)),
                 "customers_to_match": await _count(session, unmatched),

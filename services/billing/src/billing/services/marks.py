@@ -48,12 +48,13 @@ def is_after(pull: str, other: str) -> bool:
 
 def is_first_reading(realm_id: Any) -> ColumnElement[bool]:
     """Whether this company's books are being read for the first time: what is worked out of them waits for it."""
+    company, history = aliased(Connection), aliased(SyncMark)
     return exists().where(
-        SyncMark.realm_id == realm_id,
-        SyncMark.name == HISTORY,
-        SyncMark.done_at.is_(None),
-        Connection.realm_id == SyncMark.realm_id,
-        Connection.status.in_(READABLE),
+        history.realm_id == realm_id,
+        history.name == HISTORY,
+        history.done_at.is_(None),
+        company.realm_id == realm_id,
+        company.status.in_(READABLE),
     )
 
 
@@ -136,7 +137,10 @@ class MarkService:
         self._uow.wake(SYNC_CHANNEL)
 
     async def take(self, *names: str) -> SyncMark | None:
-        """A due mark of a company that is connected, leased to the caller; in the order of `names`."""
+        """A due mark of a company that is connected, leased to the caller; in the order of `names`.
+
+        Books that were never read to their end are not compared: what is missing would be no difference.
+        """
         rows = await self._uow.session.scalars(
             select(SyncMark)
             .join(Connection, Connection.realm_id == SyncMark.realm_id)
@@ -145,6 +149,7 @@ class MarkService:
                 SyncMark.due_at <= self._uow.now,
                 or_(SyncMark.leased_until.is_(None), SyncMark.leased_until < wall_now()),
                 Connection.status.in_(READABLE),
+                or_(SyncMark.name != DIFFERENCES, ~is_first_reading(SyncMark.realm_id)),
             )
             .with_for_update(of=SyncMark, skip_locked=True)
         )
