@@ -22,6 +22,8 @@ from billing.services.intents import IntentService
 from billing.services.people import MATCH_CHANNEL, PeopleService
 from billing.states import PushKind, Source
 
+MADE_HERE = "Created here"
+
 
 class CustomerService:
     """Lives in one transaction.
@@ -99,9 +101,15 @@ class CustomerService:
         return found
 
     async def write(self, row: Customer, *, by: str) -> None:
-        """Somebody needs them in QuickBooks; also one whose writing was given up is written then."""
-        if row.qb_id is None and not await self._intents.unsettled(row.id):
-            self._intents.queue(PushKind.CREATE_CUSTOMER, row, by=by)
+        """Somebody needs them in QuickBooks; also one whose writing was given up is written then.
+
+        Whose they are is told from now on: nobody else knows of one that only drafts name.
+        """
+        if row.qb_id is not None or await self._intents.unsettled(row.id):
+            return
+        if row.contact_id is not None and row.link_version == 0:
+            self._announcer.link(row, row.contact_id, reason=MADE_HERE, score=None, by=by)
+        self._intents.queue(PushKind.CREATE_CUSTOMER, row, by=by)
 
     async def forget_unneeded(self, customer_id: UUID) -> None:
         """Of one that was made for drafts, and which is held, nothing stays once the last of them is gone."""
@@ -211,13 +219,18 @@ class CustomerService:
             postal_code=contact.postal_code,
             is_active=True,
             source=Source.CRM,
+            contact_id=contact.contact_id,
             link_version=0,
+            link_reason=MADE_HERE,
+            linked_by=by,
+            linked_at=self._uow.now,
             needs_match=False,
             created_at=self._uow.now,
         )
         row.name_keys = names_of_customer(row).keys
+        row.touch()
         self._uow.session.add(row)
-        self._announcer.link(row, contact.contact_id, reason="Created here", score=None, by=by)
+        self._uow.hint("customers", row.id, row.version)
         return row
 
     async def adopt(self, push: Push) -> bool:

@@ -36,7 +36,7 @@ async def give_way(uow: UnitOfWork, announcer: Announcer, kept: Customer, family
     for row in others.all():
         for model in (Estimate, Invoice):
             await uow.session.execute(update(model).where(model.customer_id == row.id).values(customer_id=kept.id))
-        await forget(uow, announcer, row, reason="This person is another customer")
+        await _forget(uow, announcer, row, kept=kept)
 
 
 async def forget_unneeded(uow: UnitOfWork, announcer: Announcer, customer_id: UUID) -> None:
@@ -46,11 +46,15 @@ async def forget_unneeded(uow: UnitOfWork, announcer: Announcer, customer_id: UU
     )
     row = await uow.session.scalar(select(Customer).where(Customer.id == customer_id, is_only_drafted(), ~is_named))
     if row is not None:
-        await forget(uow, announcer, row, reason="Its last draft was discarded")
+        await _forget(uow, announcer, row, kept=None)
 
 
-async def forget(uow: UnitOfWork, announcer: Announcer, row: Customer, *, reason: str) -> None:
-    announcer.unlink(row, reason=reason)
+async def _forget(uow: UnitOfWork, announcer: Announcer, row: Customer, *, kept: Customer | None) -> None:
+    """Of one of whom nobody was told, nothing stays. One whose writing was given up may be named elsewhere."""
+    if row.link_version > 0:
+        announcer.unlink(row, reason="Not written into QuickBooks")
+        row.is_active, row.merged_into_id = False, kept.id if kept is not None else None
+        return
     await uow.session.execute(delete(MatchCandidate).where(MatchCandidate.customer_id == row.id))
     await uow.session.delete(row)
     await uow.session.flush()
