@@ -25,6 +25,7 @@ from shared.main import ServiceSpec
 
 ROOT = Path(__file__).resolve().parents[2]
 PROVIDER_DESCRIPTION = ROOT / "sandbox" / "src" / "sandbox" / "openphone_openapi.json"
+QUICKBOOKS_DESCRIPTION = ROOT / "sandbox" / "src" / "sandbox" / "quickbooks_openapi.json"
 DOCUMENTS = {
     "contacts": ROOT / "services" / "contacts" / "openapi.json",
     "campaigns": ROOT / "services" / "campaigns" / "openapi.json",
@@ -74,6 +75,10 @@ def operations_of(boundary: str) -> list[Operation]:
 
 def provider_operations() -> list[Operation]:
     return _operations("openphone", PROVIDER_DESCRIPTION)
+
+
+def quickbooks_operations() -> list[Operation]:
+    return _operations("quickbooks", QUICKBOOKS_DESCRIPTION)
 
 
 def _operations(boundary: str, document: Path) -> list[Operation]:

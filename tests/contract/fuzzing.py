@@ -39,7 +39,7 @@ JSON = st.recursive(
     max_leaves=8,
 )
 
-CONFIG = {
+CONFIG: dict[str, Any] = {
     "generation": {"deterministic": True, "with-security-parameters": False, "max-examples": EXAMPLES},
     "phases": {"stateful": {"max-steps": SCENARIO_STEPS}},
     # 413 among them: what is too long for a field may be too large for its request.
@@ -91,9 +91,16 @@ CHECKS = [
 ]
 
 
-def description(path: Path, *, without: str | None = None) -> BaseSchema:
-    """The committed document; `without` matches paths that cannot be asked one request at a time."""
-    schema = schemathesis.openapi.from_path(path, config=SchemathesisConfig.from_dict(CONFIG))
+def description(
+    path: Path, *, only: str | None = None, without: str | None = None, is_covered: bool = True
+) -> BaseSchema:
+    """The committed document; `without` matches paths that cannot be asked one request at a time.
+
+    Covered, each member of a request is also asked for by each way to get it wrong.
+    """
+    config = CONFIG | {"phases": {**CONFIG["phases"], "coverage": {"enabled": is_covered}}}
+    schema = schemathesis.openapi.from_path(path, config=SchemathesisConfig.from_dict(config))
+    schema = schema.include(path_regex=only) if only else schema
     return schema.exclude(path_regex=without) if without else schema
 
 

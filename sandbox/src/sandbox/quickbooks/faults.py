@@ -37,8 +37,8 @@ class QuickBooksFault(Exception):
         return {"Fault": {"Error": [error], "type": self.type}, "time": time}
 
 
-def unsupported_operation() -> QuickBooksFault:
-    return QuickBooksFault("500", "Unsupported Operation", "Operation requested is not supported.")
+def unsupported_operation(status: int = 400) -> QuickBooksFault:
+    return QuickBooksFault("500", "Unsupported Operation", "Operation requested is not supported.", status=status)
 
 
 def duplicate_request() -> QuickBooksFault:
@@ -78,6 +78,11 @@ def too_long(most: int, supplied: int) -> QuickBooksFault:
         f" Supplied length:{supplied}"
     )
     return QuickBooksFault("2050", "String length is either shorter or longer than supported by specification", detail)
+
+
+def invalid_enumeration(name: str) -> QuickBooksFault:
+    return QuickBooksFault("2170", "Invalid Enumeration", f"Property Name:{name} has a value that is none of its own.",
+                           element=name)  # fmt: skip
 
 
 def no_lines() -> QuickBooksFault:

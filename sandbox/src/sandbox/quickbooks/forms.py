@@ -9,6 +9,7 @@ from typing import Any, Literal
 from sandbox.quickbooks import faults
 from sandbox.quickbooks.derived import ONLINE_PAYMENTS, due_date
 from sandbox.quickbooks.entities import READ_ONLY, Kind
+from sandbox.quickbooks.members import check_members, with_numbers
 from sandbox.quickbooks.money import checked_amount, compute_totals, number
 
 Document = dict[str, Any]
@@ -16,13 +17,9 @@ MOST_LINES = 750
 SERVER_OWNED = frozenset({"Id", "SyncToken", "sparse", "domain", "MetaData", "LinkedTxn"})
 ZERO = Decimal("0.00")
 HOME_CURRENCY: Document = {"value": "USD", "name": "United States Dollar"}
-LISTS = frozenset({"Line", "LinkedTxn", "CustomField"})
-OBJECTS = frozenset({"BillEmail", "BillEmailCc", "BillEmailBcc", "CustomerMemo", "PrimaryPhone", "Mobile", "MetaData"})
-DAYS = {"DueDays": (0, 999), "DiscountDays": (0, 999), "DayOfMonthDue": (1, 31)}
-"""What is counted in days, with the least and the most."""
-MOST_DEPTH = 6
 MOST_ID_DIGITS = 18
-DATES = frozenset({"DueDate", "ExpirationDate", "AcceptedDate"})
+DATES = frozenset({"TxnDate", "DueDate", "ExpirationDate", "AcceptedDate"})
+"""Days that have to be in the calendar, too."""
 
 
 @dataclass(frozen=True)
@@ -43,52 +40,32 @@ class Desk:
 
 
 def checked(kind: Kind, given: Mapping[str, Any], *, is_sparse: bool = False) -> Document:
-    """What of `given` may be written. Raises a fault for unknown members, missing ones and text that is too long."""
-    for name in given:
-        if not kind.allows(name):
+    """What of `given` may be written. Raises a fault for what is not described, and for what is missing.
+
+    A null or an empty text is as good as nothing; only a sparse update says by it what is to be emptied.
+    """
+    check_members(kind.name, given)
+    given = with_numbers(given)
+    for name in DATES & given.keys():
+        if given[name] and not _is_in_calendar(given[name]):
             raise faults.unsupported_property(name)
-    _check_shapes(given)
-    for name in kind.required if not is_sparse else ():
-        if given.get(name) in (None, "", []):
+    for name in kind.required:
+        if given.get(name) in (None, "", []) and (name in given or not is_sparse):
             raise faults.missing_parameter(name)
-    for name, most in kind.lengths.items():
-        if len(str(given.get(name) or "")) > most:
-            raise faults.too_long(most, len(str(given[name])))
-    return {name: value for name, value in given.items() if _is_writable(kind, name)}
+    writable = {name: value for name, value in given.items() if _is_writable(kind, name)}
+    return writable if is_sparse else _without_nothing(writable)
 
 
-def _check_shapes(given: Mapping[str, Any], depth: int = 0) -> None:
-    """Objects, lists of objects and day counts stand where they belong; raises the fault of the first that does not."""
-    for name, value in given.items():
-        if value is None:
-            continue
-        if depth > MOST_DEPTH or not _has_its_shape(name, value):
-            raise faults.unsupported_property(name)
-        for part in value if name in LISTS else [value] if _is_object(name) else ():
-            _check_shapes(part, depth + 1)
+def _without_nothing(body: Mapping[str, Any]) -> Document:
+    return {name: value for name, value in body.items() if value is not None and value != ""}
 
 
-def _has_its_shape(name: str, value: Any) -> bool:
-    if name in LISTS:
-        return isinstance(value, list) and all(isinstance(part, dict) for part in value)
-    if name in DAYS:
-        least, most = DAYS[name]
-        return isinstance(value, int) and least <= value <= most
-    if name in DATES:
-        return value == "" or _is_date(value)
-    return isinstance(value, dict) if _is_object(name) else True
-
-
-def _is_date(value: Any) -> bool:
+def _is_in_calendar(value: str) -> bool:
     try:
         date.fromisoformat(value)
-    except (TypeError, ValueError):
+    except ValueError:
         return False
     return True
-
-
-def _is_object(name: str) -> bool:
-    return name in OBJECTS or name.endswith(("Ref", "Detail", "Addr"))
 
 
 def _is_writable(kind: Kind, name: str) -> bool:
@@ -101,22 +78,21 @@ def _is_writable(kind: Kind, name: str) -> bool:
 def updated(kind: Kind, stored: Mapping[str, Any], given: Mapping[str, Any], *, is_sparse: bool) -> Document:
     """The body after an update. A full one drops what it omits; a sparse one keeps it, and replaces arrays whole."""
     if is_sparse:
-        return {**stored, **given}
+        return _without_nothing({**stored, **given})
     kept = {name: value for name, value in stored.items() if not _is_writable(kind, name)}
     return {**kept, "Active": stored.get("Active", True), **given} if not kind.is_transaction else {**kept, **given}
 
 
-def named(body: Document, name: str) -> Document:
+def named(body: Document, name: str, *, is_customer: bool = True) -> Document:
     """A customer or vendor with everything that the server adds."""
+    body = {"Active": True, "Balance": ZERO, "CurrencyRef": HOME_CURRENCY, **body, "DisplayName": name}
+    if not is_customer:
+        return body
     return {
-        "Active": True,
-        "Balance": ZERO,
         "Taxable": True,
         "Job": False,
         "PreferredDeliveryMethod": "Print",
-        "CurrencyRef": HOME_CURRENCY,
         **body,
-        "DisplayName": name,
         "FullyQualifiedName": name,
     }
 
@@ -145,15 +121,15 @@ def completed(kind: Kind, body: Document, desk: Desk) -> Document:
     body["TxnTaxDetail"] = _tax_detail(desk.tax_percent, totals.tax, totals.taxable)
     body |= {name: value for name, value in _defaults(kind, desk).items() if name not in body}
     if kind.name == "Invoice" and not body.get("DueDate"):
-        body["DueDate"] = due_date(date.fromisoformat(body["TxnDate"]), desk.term).isoformat()
+        try:
+            body["DueDate"] = due_date(date.fromisoformat(body["TxnDate"]), desk.term).isoformat()
+        except (OverflowError, ValueError):  # After the last day that there is.
+            raise faults.unsupported_property("TxnDate") from None
     return body
 
 
 def check_open(body: Mapping[str, Any], desk: Desk) -> None:
-    try:
-        written = date.fromisoformat(body["TxnDate"])
-    except (TypeError, ValueError):
-        raise faults.business("The date of the transaction is no date of the form YYYY-MM-DD.") from None
+    written = date.fromisoformat(body["TxnDate"])
     if desk.closed_until and written <= desk.closed_until:
         raise faults.period_closed(desk.closed_code)
 

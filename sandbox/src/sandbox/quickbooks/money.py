@@ -12,6 +12,8 @@ ZERO = Decimal("0.00")
 HUNDRED = Decimal(100)
 MOST = Decimal(10) ** 12
 MOST_DIGITS = 20
+MOST_TOTAL = Decimal(10) ** 15
+"""Of a whole transaction."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,9 @@ class Totals:
 
 
 def cents(amount: Decimal) -> Decimal:
+    """Raises a fault for what no column of amounts takes."""
+    if abs(amount) >= MOST_TOTAL:
+        raise faults.business("An amount is too large.")
     return amount.quantize(CENT, ROUND_HALF_UP)
 
 

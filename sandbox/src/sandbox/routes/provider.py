@@ -11,7 +11,7 @@ from sandbox.description import load_description
 from sandbox.routes import conversations, directory, messages, webhooks
 from sandbox.routes.edge import edges
 from sandbox.routes.quickbooks import oauth
-from sandbox.routes.quickbooks.edge import serve_company
+from sandbox.routes.quickbooks.edge import answer_nothing, serve_company
 
 RESOURCES = (conversations, directory, messages, webhooks)
 """Importing them registers their handlers."""
@@ -36,9 +36,10 @@ def quickbooks_router() -> APIRouter:
     router.add_route("/op/v1/jwks", oauth.keys, methods=["GET"], include_in_schema=False)
     for name in ("openid_configuration", "openid_sandbox_configuration"):
         router.add_route(f"/.well-known/{name}", oauth.discovery, methods=["GET"], include_in_schema=False)
-    router.add_route(
-        "/v3/company/{realm_id}/{path:path}", serve_company, methods=["GET", "POST"], include_in_schema=False
-    )
+    everything = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+    router.add_route("/v3/company/{realm_id}/{path:path}", serve_company, methods=everything, include_in_schema=False)
+    for path in ("/v3", "/v3/{path:path}"):
+        router.add_route(path, answer_nothing, methods=everything, include_in_schema=False)
     return router
 
 

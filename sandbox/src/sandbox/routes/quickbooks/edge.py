@@ -92,6 +92,12 @@ async def serve_company(request: Request) -> Response:
     return _respond(answer, struck, controls)
 
 
+async def answer_nothing(request: Request) -> Response:
+    """What is no company's call."""
+    fault = faults.unsupported_operation(404)
+    return _respond(Answer(fault.status, decimal_json.write(fault.body(_time())).encode()), None, QuickBooksControls())
+
+
 async def _body(request: Request) -> bytes:
     chunks, size = [], 0
     async for chunk in request.stream():

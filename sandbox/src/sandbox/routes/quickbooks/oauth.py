@@ -118,7 +118,9 @@ async def revoke(request: Request) -> Response:
     begin = await container.aget(Begin)
     async with begin() as tx:
         is_ended = await (await tx.aget(OAuthService)).revoke(presented)
-    return Response(status_code=200 if is_ended else 400, headers=NO_STORE)
+    if not is_ended:
+        return JSONResponse({"error": "invalid_request"}, 400, NO_STORE)
+    return Response(headers=NO_STORE)
 
 
 async def userinfo(request: Request) -> Response:

@@ -1,9 +1,10 @@
 """The operations of the accounting API below a company: which one a call asks for, and what each answers."""
 
 import hashlib
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sandbox.quickbooks import faults, query
 from sandbox.quickbooks.controls import Shapes
@@ -19,6 +20,9 @@ from shared import decimal_json
 
 JSON = "application/json;charset=UTF-8"
 CDC_KINDS = frozenset(KINDS) - {"Account"}
+INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T|$)", re.ASCII)
+MOST_BATCH_ID = 50
+"""Documents say 10 characters; what is remembered by them has to fit an index."""
 LINKS_SINCE = 36
 """The minor version that brought the links to pay at."""
 SENT = ("Estimate", "Invoice", "CreditMemo", "Payment", "RefundReceipt")
@@ -65,7 +69,7 @@ def operation_of(asked: Asked) -> Operation:
     """Raises the fault of an unsupported operation where there is none of this kind."""
     match (asked.method, *asked.path):
         case ("GET", "companyinfo", _):
-            return Operation("company_info", "companyinfo")
+            return Operation("company_info", "companyinfo", object_id=asked.path[1])
         case ("GET", "preferences"):
             return Operation("preferences", "preferences")
         case ("GET" | "POST", "query"):
@@ -88,14 +92,14 @@ def operation_of(asked: Asked) -> Operation:
 
 
 def _write(asked: Asked, kind: Kind) -> Operation:
-    wanted = asked.query.get("operation", "")
+    wanted = asked.query.get("operation")
     if wanted == "void" and kind.voids_by != "operation":
         raise faults.unsupported_operation()
-    if wanted in ("delete", "void"):
+    if wanted is not None and wanted in ("delete", "void"):
         return Operation(wanted, f"{wanted} {kind.name.lower()}", kind)
     if wanted == "update" and asked.query.get("include") == "void":
         return Operation("void", f"void {kind.name.lower()}", kind)
-    if wanted not in ("", "create", "update"):
+    if wanted not in (None, "create", "update"):
         raise faults.unsupported_operation()
     verb = "update" if wanted == "update" or _document(asked).get("Id") else "create"
     return Operation(verb, f"{verb} {kind.name.lower()}", kind)
@@ -108,14 +112,27 @@ def _document(asked: Asked) -> Document:
         raise faults.unsupported_property("the body is no JSON") from None
     if not isinstance(document, dict):
         raise faults.unsupported_property("the body is no object")
+    if b"\\ud" in asked.body.lower() and not _is_storable(document):
+        raise faults.invalid_string()
     return document
+
+
+def _is_storable(document: Document) -> bool:
+    """Half a pair of surrogates is no character."""
+    try:
+        decimal_json.write(document).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _answer(body: Document, store: Store) -> Answered:
     return decimal_json.write({**body, "time": store.local(store.now)}).encode(), JSON
 
 
-async def _company_info(_: Operation, asked: Asked, store: Store, __: Books) -> Answered:
+async def _company_info(operation: Operation, asked: Asked, store: Store, _: Books) -> Answered:
+    if operation.object_id != store.company.realm_id:
+        raise faults.object_not_found("Object Not Found : There is no other company here.")
     is_paid = store.company.subscription is Subscription.ACTIVE
     info = {
         "Id": "1",
@@ -210,12 +227,7 @@ async def _changes(parameters: dict[str, str], store: Store) -> Document:
     by_name = {name.lower(): name for name in CDC_KINDS}
     if not names or any(name.lower() not in by_name for name in names):
         raise faults.query_validation(f"The entities {parameters.get('entities')!r} are not known.")
-    try:
-        since = datetime.fromisoformat(parameters.get("changedSince", ""))
-    except ValueError:
-        raise faults.query_validation("changedSince is no date-time.") from None
-    since = since if since.tzinfo else since.replace(tzinfo=store.local_now.tzinfo)
-    since = _within_reach(since, store)
+    since = _within_reach(_instant(parameters.get("changedSince", ""), store), store)
     left, groups = store.controls.shapes.cdc_most, []
     for name in names:
         kind = KINDS[by_name[name.lower()]]
@@ -227,6 +239,15 @@ async def _changes(parameters: dict[str, str], store: Store) -> Document:
         if bodies:
             groups.append({kind.name: bodies, "startPosition": 1, "maxResults": len(bodies)})
     return {"CDCResponse": [{"QueryResponse": groups or [{}]}]}
+
+
+def _instant(text: str, store: Store) -> datetime:
+    """Without an offset it is the company's time; a day is its beginning."""
+    try:
+        at = datetime.fromisoformat(text if INSTANT.match(text) else "")
+        return (at if at.tzinfo else at.replace(tzinfo=store.local_now.tzinfo)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise faults.query_validation("changedSince is no date-time.") from None
 
 
 def _within_reach(since: datetime, store: Store) -> datetime:
@@ -261,6 +282,8 @@ async def _batch(_: Operation, asked: Asked, store: Store, books: Books) -> Answ
 async def _once(item: Document, request_id: str | None, store: Store, books: Books) -> Document:
     """A written item that this request had before is answered as it was then."""
     batch_item = str(item.get("bId", ""))
+    if len(batch_item) > MOST_BATCH_ID:
+        raise faults.too_long(MOST_BATCH_ID, len(batch_item))
     if request_id is None or not batch_item or "Query" in item or "CDCQuery" in item:
         return await _batched(item, store, books)
     digest = hashlib.sha256(decimal_json.write(item).encode()).hexdigest()

@@ -200,7 +200,7 @@ class Books:
         self, kind: Kind, body: Document, row: QbObject | None, *, allows_taken_number: bool = False
     ) -> Document:
         if kind.name in UNIQUE_NAMES:
-            return await self._named(body, row)
+            return await self._named(kind, body, row)
         if kind.name == "Payment":
             return await self._payment(body)
         if kind.name == "Deposit":
@@ -234,11 +234,11 @@ class Books:
             raise faults.deposit_mismatch()
         return total - deposit if self._shapes.takes_deposit_off else total
 
-    async def _named(self, body: Document, row: QbObject | None) -> Document:
+    async def _named(self, kind: Kind, body: Document, row: QbObject | None) -> Document:
         name = display_name(body)
         if await self._store.holder_of_name(name, except_for=row) is not None:
             raise faults.duplicate_name()
-        return named(body, name)
+        return named(body, name, is_customer=kind.name == "Customer")
 
     async def _payment(self, body: Document) -> Document:
         total, given = number(body["TotalAmt"], "TotalAmt"), ZERO

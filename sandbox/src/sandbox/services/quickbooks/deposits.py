@@ -7,7 +7,7 @@ from typing import Any
 from sandbox.models import QbObject
 from sandbox.quickbooks import faults
 from sandbox.quickbooks.forms import HOME_CURRENCY, ZERO, Document, check_open, deposited
-from sandbox.quickbooks.money import number
+from sandbox.quickbooks.money import cents, number
 from sandbox.services.quickbooks.store import Store
 from shared import decimal_json
 
@@ -27,7 +27,7 @@ async def prepared_deposit(store: Store, body: Document, row: QbObject | None) -
     await _check_accounts(store, body)
     body = {"CurrencyRef": HOME_CURRENCY, **body}
     body["Line"] = [{**line, "Id": str(place), "LineNum": place} for place, line in enumerate(body["Line"], start=1)]
-    body["TotalAmt"] = sum([number(line["Amount"], "Amount") for line in body["Line"]], ZERO)
+    body["TotalAmt"] = cents(sum([number(line["Amount"], "Amount") for line in body["Line"]], ZERO))
     if body["TotalAmt"] < 0:
         raise faults.negative_amount()
     desk = await store.desk(body)

@@ -1,5 +1,6 @@
 """Reports that the server works out of its own books."""
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -13,16 +14,14 @@ from sandbox.services.quickbooks.searching import BALANCE, CREDIT, UNAPPLIED
 from sandbox.services.quickbooks.store import Store
 
 COLUMNS = ("Current", "1 - 30", "31 - 60", "61 - 90", "91 and over")
+DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _LATEST = (0, 30, 60, 90)
 _NOTHING = (ZERO,) * len(COLUMNS)
 
 
 async def aged_receivables(store: Store, report_date: str | None) -> Document:
     """Open balances by customer and by days past due, the jobs of a customer below it."""
-    try:
-        today = date.fromisoformat(report_date) if report_date else store.local_now.date()
-    except ValueError:
-        raise faults.business("report_date is no date of the form YYYY-MM-DD.") from None
+    today = store.local_now.date() if report_date is None else _day(report_date)
     owed: dict[str, list[Decimal]] = defaultdict(lambda: [*_NOTHING])
     for customer, day, amount in await _open_amounts(store):
         late = (today - date.fromisoformat(day)).days
@@ -46,6 +45,14 @@ async def aged_receivables(store: Store, report_date: str | None) -> Document:
         },
         "Rows": {"Row": [*table.rows(), *table.total()]},
     }
+
+
+def _day(text: str) -> date:
+    try:
+        # The standard library would also take days of other forms.
+        return date.fromisoformat(text if DAY.fullmatch(text) else "")
+    except ValueError:
+        raise faults.business("report_date is no date of the form YYYY-MM-DD.") from None
 
 
 async def _open_amounts(store: Store) -> list[tuple[str, str, Decimal]]:

@@ -61,7 +61,7 @@ def _number(text: str) -> Decimal | None:
 
 
 _READ: dict[str, Callable[[str], Any]] = {
-    "Id": lambda text: int(text) if text.isdigit() and len(text) <= query.MOST_DIGITS else -1,
+    "Id": lambda text: int(text) if text.isdecimal() and len(text) <= query.MOST_DIGITS else -1,
     "MetaData.CreateTime": instant,
     "MetaData.LastUpdatedTime": instant,
     "Active": lambda text: text.lower() == "true",
