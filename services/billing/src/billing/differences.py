@@ -23,7 +23,6 @@ from billing.provider import (
     Seen,
     TermSeen,
 )
-from billing.services.form_mirror import status_of
 from billing.states import EstimateStatus, PaymentKind
 
 Line = dict[str, str | None]
@@ -165,12 +164,10 @@ def _of_kind(one: FormSeen | Form) -> Figures:
             return {"balance": str(one.balance_cents), "due": str(one.due_on), "voided": str(one.is_voided)}
         case CreditMemoSeen() | CreditMemo():
             return {"remaining": str(one.remaining_cents)}
-        case EstimateSeen():
-            return {"status": status_of(one).value}
         case Estimate(status=EstimateStatus.EXPIRED):
             # QuickBooks knows no expiry: an expired one is still pending there.
             return {"status": EstimateStatus.OPEN.value}
-        case Estimate():
+        case EstimateSeen() | Estimate():
             return {"status": one.status.value}
     return {}
 

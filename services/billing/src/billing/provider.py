@@ -9,6 +9,7 @@ from typing import Protocol
 from shared.errors import Conflict, ProviderRejected
 
 from billing.lines import Line
+from billing.states import EstimateStatus
 
 PROVIDER = "quickbooks"
 
@@ -140,7 +141,7 @@ class FormSeen(Seen):
 
 @dataclass(frozen=True)
 class EstimateSeen(FormSeen):
-    status: str = "Pending"
+    status: EstimateStatus = EstimateStatus.OPEN
     expires_on: date | None = None
     accepted_by: str | None = None
     accepted_on: date | None = None

@@ -21,7 +21,7 @@ from billing.provider import (
     TermSeen,
 )
 from billing.settlement import Standing, company_day, status_of
-from billing.states import InvoiceStatus
+from billing.states import EstimateStatus, InvoiceStatus
 from shared.errors import ProviderOutcomeUnknown
 
 from shared import decimal_json
@@ -133,7 +133,7 @@ def test_an_estimate() -> None:
       {{"Amount":5,"DetailType":"DiscountLineDetail","DiscountLineDetail":{{"PercentBased":false}}}}]}}"""
     seen = read("Estimate", text)
     assert isinstance(seen, EstimateSeen)
-    assert (seen.status, seen.accepted_by, seen.expires_on) == ("Accepted", "J. Doe", date(2026, 12, 1))
+    assert (seen.status, seen.accepted_by, seen.expires_on) == (EstimateStatus.ACCEPTED, "J. Doe", date(2026, 12, 1))
     assert seen.accepted_on == date(2026, 11, 22)
     assert seen.lines == (
         Line(LineKind.ITEM, amount_cents=10_000),
@@ -141,7 +141,24 @@ def test_an_estimate() -> None:
         Line(LineKind.DISCOUNT, amount_cents=1_000, percent=Decimal(10)),
         Line(LineKind.DISCOUNT, amount_cents=500),
     )
-    assert read("Estimate", f'{{"Id":"1",{HEAD},"CustomerRef":{{"value":"6"}},"TotalAmt":1}}').status == "Pending"
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ('"Pending"', EstimateStatus.OPEN),
+        ('"Rejected"', EstimateStatus.DECLINED),
+        ('"Closed"', EstimateStatus.CLOSED),
+        ('"Converted"', EstimateStatus.CLOSED),
+        ("null", EstimateStatus.OPEN),
+        ('"Something new"', EstimateStatus.OPEN),
+    ],
+)
+def test_the_state_of_an_estimate(theirs: str, ours: EstimateStatus) -> None:
+    text = f'{{"Id":"1",{HEAD},"CustomerRef":{{"value":"6"}},"TotalAmt":1,"TxnStatus":{theirs}}}'
+    seen = read("Estimate", text)
+    assert isinstance(seen, EstimateSeen)
+    assert seen.status is ours
 
 
 @pytest.mark.parametrize(("said", "is_before_tax"), [("true", True), ("false", False), ("null", False)])

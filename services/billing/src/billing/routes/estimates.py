@@ -53,7 +53,9 @@ _BARRED = (NotConnected, OfAnotherCompany, CustomerGone, EmptyForm, PeriodClosed
 
 
 class EstimateIn(Body):
-    """For a contact, whose customer in QuickBooks is found or made. Without `expires_on`: thirty days."""
+    """For a contact; who is no customer in QuickBooks yet is written there with the first form of theirs. Without
+    `expires_on`: thirty days.
+    """
 
     contact_id: UUID
     lines: Lines = []

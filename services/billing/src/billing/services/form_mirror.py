@@ -20,13 +20,6 @@ from billing.services.payments import PaymentMirror
 from billing.settlement import company_day
 from billing.states import EstimateStatus, PushKind, PushState, Source
 
-_STATUSES = {
-    "pending": EstimateStatus.OPEN,
-    "accepted": EstimateStatus.ACCEPTED,
-    "rejected": EstimateStatus.DECLINED,
-    "closed": EstimateStatus.CLOSED,
-    "converted": EstimateStatus.CLOSED,
-}
 Customers = Mapping[str, Party]
 
 
@@ -70,7 +63,7 @@ class FormMirror:
     def _first_status_at(self, seen: EstimateSeen, zone: str) -> datetime:
         """Of what was so before we first saw it, the last change is the best that is known, unless it says the day."""
         at = self._uow.now
-        if status_of(seen) is EstimateStatus.ACCEPTED and seen.accepted_on is not None:
+        if seen.status is EstimateStatus.ACCEPTED and seen.accepted_on is not None:
             at = datetime.combine(seen.accepted_on, time(12), ZoneInfo(zone))
         elif seen.updated_at:
             at = datetime.fromisoformat(seen.updated_at)
@@ -78,14 +71,14 @@ class FormMirror:
 
     def _fill_status(self, row: Estimate, seen: EstimateSeen, at: datetime, *, is_answered: bool) -> None:
         """`is_answered`: here, and QuickBooks is still to be told; only an invoice says more than that."""
-        status = status_of(seen)
-        if is_answered and status is not EstimateStatus.CLOSED:
+        if is_answered and seen.status is not EstimateStatus.CLOSED:
             return
         # QuickBooks knows no expiry: an expired one is still pending there.
-        if status is EstimateStatus.OPEN and row.status is EstimateStatus.EXPIRED and not _is_later(row, self._uow):
+        is_over = row.status is EstimateStatus.EXPIRED and not _is_later(row, self._uow)
+        if seen.status is EstimateStatus.OPEN and is_over:
             return
-        if status is not row.status:
-            row.status, row.status_at = status, at
+        if seen.status is not row.status:
+            row.status, row.status_at = seen.status, at
             row.answered_by = seen.accepted_by or row.answered_by
 
     async def _being_marked(self, ids: Sequence[UUID]) -> set[UUID]:
@@ -203,11 +196,6 @@ class FormMirror:
 
     async def _zone(self, realm_id: str) -> str:
         return await self._uow.session.scalar(select(Connection.zone).where(Connection.realm_id == realm_id)) or "UTC"
-
-
-def status_of(seen: EstimateSeen) -> EstimateStatus:
-    """What QuickBooks's state of an estimate is here."""
-    return _STATUSES.get(seen.status.lower(), EstimateStatus.OPEN)
 
 
 def _is_later(row: Estimate, uow: UnitOfWork) -> bool:

@@ -28,11 +28,20 @@ from billing.provider import (
     Share,
     TermSeen,
 )
+from billing.states import EstimateStatus
 
 log = structlog.get_logger(__name__)
 
 Document = Mapping[str, Any]
 
+# Of one that is none of these, nobody answered yet.
+_STATUSES = {
+    "pending": EstimateStatus.OPEN,
+    "accepted": EstimateStatus.ACCEPTED,
+    "rejected": EstimateStatus.DECLINED,
+    "closed": EstimateStatus.CLOSED,
+    "converted": EstimateStatus.CLOSED,
+}
 # What is read of an address, and what another address has another one of.
 _NOT_OF_THE_REST = {"Line1", "City", "CountrySubDivisionCode", "PostalCode", "Id", "Lat", "Long"}
 
@@ -175,7 +184,7 @@ def _estimate(document: Document, head: dict[str, Any]) -> EstimateSeen:
     return EstimateSeen(
         **head,
         **_form(document),
-        status=str(document.get("TxnStatus") or "Pending"),
+        status=_STATUSES.get(str(document.get("TxnStatus")).lower(), EstimateStatus.OPEN),
         expires_on=_date(document.get("ExpirationDate")),
         accepted_by=_text(document, "AcceptedBy"),
         accepted_on=_date(document.get("AcceptedDate")),
