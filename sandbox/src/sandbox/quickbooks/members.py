@@ -25,7 +25,7 @@ MOST_DEPTH = 20
 
 @lru_cache(maxsize=1)
 def _description() -> dict[str, Any]:
-    document: dict[str, Any] = orjson.loads((files("sandbox") / "quickbooks_openapi.json").read_bytes())
+    document: dict[str, Any] = orjson.loads(files("sandbox").joinpath("quickbooks_openapi.json").read_bytes())
     return document
 
 
