@@ -86,6 +86,10 @@ class App:
         return await self.write("Invoice", form(customer, amount, **more))
 
 
+async def ledger(control: httpx.AsyncClient) -> list[dict[str, Any]]:
+    return (await control.get(f"{CONTROL}/{REALM}/ledger")).json()["items"]
+
+
 def form(customer: dict[str, Any], amount: str = "100.00", tax: str = "NON", **more: Any) -> dict[str, Any]:
     """An estimate, invoice or credit memo with one line."""
     detail = {"ItemRef": {"value": "1"}, "TaxCodeRef": {"value": tax}}

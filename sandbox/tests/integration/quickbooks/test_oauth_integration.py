@@ -32,6 +32,15 @@ def _callback(answer: httpx.Response) -> dict[str, list[str]]:
     return parse_qs(urlsplit(answer.headers["location"]).query)
 
 
+async def test_another_application_is_let_in_by_hand(app: App, control: httpx.AsyncClient) -> None:
+    given = (await control.post(f"{CONTROL}/{REALM}/access-token")).json()
+    app.access_token = given["access_token"]
+    assert given["expires_in"] == 3600
+    assert (await app.call("GET", f"companyinfo/{REALM}")).status_code == 200
+    assert len((await control.get(f"{CONTROL}/{REALM}/grants")).json()["items"]) == 1
+    assert (await control.post(f"{CONTROL}/4711/access-token")).status_code == 404
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
