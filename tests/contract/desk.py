@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from copy import copy
 from typing import Any, Self, TypeVar
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import svcs
@@ -20,11 +20,10 @@ from shared.jobs import Backlog
 from sqlalchemy import inspect, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contract.boundaries import CONTROL_KEY, PROVIDER_KEY, Boundary
+from contract.boundaries import CONTROL_KEY, Boundary
 
 PERSON = "9a3c8f50-0000-7000-8000-000000000001"
 """Who consents: a consent is brought back by whoever began it."""
-CALLBACK = "http://localhost:9/callback"
 SETTLE_SECONDS = 30
 Row = TypeVar("Row", bound=Base)
 T = TypeVar("T")
@@ -188,26 +187,10 @@ class Desk:
 
         answer = call()
         if answer.status_code == 401:
-            self._token = self._consent_of_another()
+            self._token = self.people_do("access-token")["access_token"]
             answer = call()
         assert answer.is_success, answer.text
         return dict(answer.json())
-
-    def _consent_of_another(self) -> str:
-        asked = {
-            "client_id": "sandbox-app",
-            "response_type": "code",
-            "scope": "com.intuit.quickbooks.accounting",
-            "redirect_uri": CALLBACK,
-            "state": "s",
-        }
-        code = self.consent(f"{self._quickbooks.url}/connect/oauth2?{urlencode(asked)}")["code"]
-        answer = self._control.post(
-            "/oauth2/v1/tokens/bearer",
-            auth=("sandbox-app", PROVIDER_KEY),
-            data={"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK},
-        )
-        return str(answer.json()["access_token"])
 
 
 async def _work(container: svcs.Container) -> int:

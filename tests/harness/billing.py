@@ -95,30 +95,12 @@ async def people_do(system: System, path: str, **body: Any) -> dict[str, Any]:
 
 async def edit_there(system: System, entity: str, qb_id: str, **changes: Any) -> None:
     """Somebody changes an object with another app that speaks to QuickBooks."""
-    token = await _consent_of_another(system)
+    token = (await people_do(system, "access-token"))["access_token"]
     there, headers = f"/v3/company/{REALM}/{entity}", {"Authorization": f"Bearer {token}", "Accept": "application/json"}
     newest = (await system.sandbox.get(f"{there}/{qb_id}", headers=headers)).json()[entity.capitalize()]
     body = {"Id": qb_id, "SyncToken": newest["SyncToken"], "sparse": True, **changes}
     answer = await system.sandbox.post(there, json=body, headers=headers)
     assert answer.is_success, answer.text
-
-
-async def _consent_of_another(system: System) -> str:
-    redirect = "http://localhost:9/callback"
-    asked = {
-        "client_id": "sandbox-app",
-        "response_type": "code",
-        "scope": "com.intuit.quickbooks.accounting",
-        "redirect_uri": redirect,
-        "state": "s",
-    }
-    given = brought_back(await system.sandbox.get("/connect/oauth2", params=asked))
-    answer = await system.sandbox.post(
-        "/oauth2/v1/tokens/bearer",
-        auth=("sandbox-app", system.stack.env_for("sandbox-api")["CRM_QUICKBOOKS_CLIENT_SECRET"]),
-        data={"grant_type": "authorization_code", "code": given["code"], "redirect_uri": redirect},
-    )
-    return str(answer.json()["access_token"])
 
 
 async def grants(system: System) -> dict[str, Any]:

@@ -24,8 +24,6 @@ class Installation:
     password: str
     sandbox_url: str
     sandbox_key: str
-    quickbooks_secret: str
-    """Of the app that is connected to the sandbox's QuickBooks."""
 
     @classmethod
     def read(cls, state: Path, base_url: str | None = None) -> "Installation":
@@ -39,7 +37,6 @@ class Installation:
             password=password,
             sandbox_url=sandbox["CRM_OPENPHONE_URL"],
             sandbox_key=sandbox["CRM_SANDBOX_KEY"],
-            quickbooks_secret=sandbox["CRM_QUICKBOOKS_CLIENT_SECRET"],
         )
 
 

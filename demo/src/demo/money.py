@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 import httpx
@@ -67,7 +67,6 @@ class QuickBooks:
     def __init__(self, installation: Installation) -> None:
         self._control = Connection(installation.sandbox_url, {"X-Sandbox-Key": installation.sandbox_key})
         self._http = httpx.Client(base_url=installation.sandbox_url, timeout=60)
-        self._secret = installation.quickbooks_secret
         self._realm = str(self._control.get("/sandbox/v1/quickbooks/companies")["items"][0]["realm_id"])
         self._token = ""
 
@@ -130,23 +129,9 @@ class QuickBooks:
         raise DemoError(f"QuickBooks did not let the demo {method} {path} in {TRIES} tries, at last: {why}")
 
     def _answer(self, method: str, path: str, **request: Any) -> httpx.Response:
-        self._token = self._token or self._sign_in()
+        self._token = self._token or self._people("access-token", None)["access_token"]
         headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
         return self._http.request(method, f"/v3/company/{self._realm}/{path}", headers=headers, **request)
-
-    def _sign_in(self) -> str:
-        redirect = "http://localhost:9/callback"
-        asked = {
-            "client_id": "sandbox-app",
-            "response_type": "code",
-            "scope": "com.intuit.quickbooks.accounting",
-            "redirect_uri": redirect,
-            "state": "demo",
-        }
-        code = self.consent(f"/connect/oauth2?{urlencode(asked)}")["code"]
-        form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect}
-        answer = self._http.post("/oauth2/v1/tokens/bearer", auth=("sandbox-app", self._secret), data=form)
-        return str(answer.raise_for_status().json()["access_token"])
 
 
 class Money:

@@ -37,7 +37,8 @@ async def test_another_application_is_let_in_by_hand(app: App, control: httpx.As
     app.access_token = given["access_token"]
     assert given["expires_in"] == 3600
     assert (await app.call("GET", f"companyinfo/{REALM}")).status_code == 200
-    assert len((await control.get(f"{CONTROL}/{REALM}/grants")).json()["items"]) == 1
+    # The first one's own consent stays as it is.
+    assert len((await control.get(f"{CONTROL}/{REALM}/grants")).json()["items"]) == 2
     assert (await control.post(f"{CONTROL}/4711/access-token")).status_code == 404
 
 

@@ -68,7 +68,7 @@ class Office:
     async def quickbooks(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """A call of another app, which has its own consent."""
         if not self.person_token:
-            self.person_token = await self._consent_of_another()
+            self.person_token = (await self.people_do("access-token"))["access_token"]
         answer = await self.control.request(
             method,
             f"{API}/{path}",
@@ -77,23 +77,6 @@ class Office:
         )
         assert answer.is_success, answer.text
         return dict(answer.json())
-
-    async def _consent_of_another(self) -> str:
-        redirect = "http://localhost:9/callback"
-        asked = {
-            "client_id": "sandbox-app",
-            "response_type": "code",
-            "scope": "com.intuit.quickbooks.accounting",
-            "redirect_uri": redirect,
-            "state": "s",
-        }
-        given = parse_qs(urlsplit((await self.control.get("/connect/oauth2", params=asked)).headers["location"]).query)
-        answer = await self.control.post(
-            "/oauth2/v1/tokens/bearer",
-            auth=("sandbox-app", CLIENT_SECRET),
-            data={"grant_type": "authorization_code", "code": given["code"][0], "redirect_uri": redirect},
-        )
-        return str(answer.json()["access_token"])
 
     async def new_customer(self, name: str = "Ana Lima", **more: Any) -> dict[str, Any]:
         return dict((await self.quickbooks("POST", "customer", {"DisplayName": name, **more}))["Customer"])

@@ -111,6 +111,12 @@ class FilledOut(BaseModel):
     """How often a payment gives something to an invoice."""
 
 
+class AccessToken(BaseModel):
+    access_token: str
+    expires_in: int
+    """Seconds."""
+
+
 class WantedEvents(Strict):
     kinds: Annotated[list[ToldKind], Field(min_length=1, max_length=20)] = ["Customer", "Invoice", "Payment"]
 
@@ -185,6 +191,15 @@ async def get_grants(
     limiter = request.app.state.container.get(CompanyLimiter)
     items = [GrantOut.model_validate(grant, from_attributes=True) for grant in await oauth.grants(realm_id)]
     return Grants(items=items, calls=limiter.tally(realm_id))
+
+
+@router.post("/companies/{realm_id}/access-token", status_code=201, responses=problems(NotFound))
+async def post_access_token(
+    realm_id: RealmId, companies: Needs[CompanyService], oauth: Needs[OAuthService], caller: Controller
+) -> AccessToken:
+    """Somebody consents to another application; what that one calls the API with, for an hour."""
+    await find_company(companies, realm_id)
+    return AccessToken.model_validate(await oauth.grant(realm_id), from_attributes=True)
 
 
 @router.post("/companies/{realm_id}/expire-access", responses=problems(NotFound))

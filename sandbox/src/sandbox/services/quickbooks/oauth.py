@@ -58,8 +58,12 @@ class OAuthService:
         if found is None or found.used_at or found.expires_at <= self._now or found.redirect_uri != redirect_uri:
             raise OAuthRefusal("invalid_grant", "Invalid authorization code")
         found.used_at = self._now
+        return await self.grant(found.realm_id)
+
+    async def grant(self, realm_id: str) -> TokenPair:
+        """The first tokens of another consent for this company."""
         grant = QbGrant(
-            realm_id=found.realm_id,
+            realm_id=realm_id,
             refresh_token=_refresh_token(),
             rotated_at=self._now,
             refreshed_at=self._now,
