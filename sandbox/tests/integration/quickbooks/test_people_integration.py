@@ -4,9 +4,17 @@ from decimal import Decimal
 
 import httpx
 
-from .app import CONTROL, REALM, App, ledger
+from .app import CONTROL, REALM, App, form, ledger
 
 D = Decimal
+
+
+async def test_books_may_hold_what_no_app_can_read(app: App, control: httpx.AsyncClient) -> None:
+    made = await app.write("Estimate", form(await app.customer(), ExpirationDate="2026-12-01"))
+    spoil = f"{CONTROL}/{REALM}/spoil-estimate"
+    assert (await control.post(spoil, json={"estimate_id": made["Id"]})).status_code == 200
+    assert (await app.read("Estimate", made["Id"]))["ExpirationDate"] == "in spring"
+    assert (await control.post(spoil, json={"estimate_id": "4711"})).status_code == 404
 
 
 async def test_people_pay_void_delete_and_merge(app: App, control: httpx.AsyncClient) -> None:

@@ -466,10 +466,9 @@ async def test_one_object_that_cannot_be_read_keeps_nothing_from_the_others(offi
         await office.settle()
     if how == "changes":
         await office.turn(events=LOST)
-    # A price that QuickBooks keeps as it was typed, and that is no number to us.
-    await typed(office, "Item", Name="Odd", Type="Service", UnitPrice="12 a foot")
-    good = await typed(office, "Item", Name="Sound", Type="Service", UnitPrice=12)
     ana = await office.new_customer("Ana Lima")
+    odd, good = [await form(office, "Estimate", ana["Id"], "80.00", DocNumber=number) for number in ("Odd", "Sound")]
+    await office.people_do("spoil-estimate", estimate_id=odd["Id"])
     invoice = await form(office, "Invoice", ana["Id"], "80.00")
     if how == "pull":
         await office.connect()
@@ -477,6 +476,6 @@ async def test_one_object_that_cannot_be_read_keeps_nothing_from_the_others(offi
     await office.advance(HOUR)
     await office.settle()
     assert (await by_id(office, Invoice, invoice)).total_cents == 8_000
-    assert (await by_id(office, Item, good)).unit_price == 12
-    assert await office.rows(Item, Item.name == "Odd") == []
+    assert (await by_id(office, Estimate, good)).total_cents == 8_000
+    assert await office.rows(Estimate, Estimate.number == "Odd") == []
     assert (await office.health())["waiting_notices"] == 0

@@ -49,6 +49,10 @@ class Merge(Strict):
     gone_id: ObjectId
 
 
+class Spoilt(Strict):
+    estimate_id: ObjectId
+
+
 class Written(BaseModel):
     kind: str
     id: str
@@ -111,6 +115,13 @@ async def change(
     with faults_as_problems():
         given = await books.newest(found, object_id)
         return Written.of(await (books.void if verb == "void" else books.delete)(found, given))
+
+
+@router.post("/spoil-estimate", responses=problems(NotFound, Conflict))
+async def spoil_estimate(spoilt: Spoilt, books: PersonsBooks, caller: Controller) -> Written:
+    """The books hold an estimate that no app can read: its last day is none."""
+    with faults_as_problems():
+        return Written.of(await books.spoil_estimate(spoilt.estimate_id))
 
 
 @router.post("/merge-customers", responses=problems(NotFound, Conflict))

@@ -30,6 +30,7 @@ FORMS = ("Estimate", "Invoice", "CreditMemo", "RefundReceipt")
 MONEY = ("Payment", "CreditMemo")
 MONEY_ACCOUNTS = ("Bank", "Other Current Asset")
 DELETED_SUFFIX = " (deleted)"
+NO_DAY = "in spring"
 _OTHER_PERSON = "another user"
 
 
@@ -144,6 +145,13 @@ class Books:
         await self._refresh_balance(kept)
         self._store.note(kept, "merged", by=self._by, request_id=self._request_id, deleted_id=str(gone.id))
         return kept
+
+    async def spoil_estimate(self, object_id: object) -> QbObject:
+        """Its last day becomes what is no day, past every check, as books may hold from before there was one."""
+        row = await self._store.get(KINDS["Estimate"], object_id, lock=True)
+        self._store.touch(row, {**decimal_json.read(row.body), "ExpirationDate": NO_DAY})
+        self._note(row, "updated")
+        return row
 
     async def newest(self, kind: Kind, object_id: object) -> Document:
         """What names the object as it stands now, for a person who is looking at it."""
