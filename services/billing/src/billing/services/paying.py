@@ -86,6 +86,7 @@ class PayLinks:
         link = await self._open_books(row.realm_id).pay_link(str(row.qb_id))
         if link is None:
             raise NoPayLink(
-                "QuickBooks gives no link for this invoice. Open it there and see whether it may be paid online, or send it."
+                "QuickBooks gives no link for this invoice. Open it there and see whether it may be paid online, or"
+                " send it."
             )
         return link
