@@ -18,11 +18,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.errors import (
     AlreadyAnswered,
+    ContactGone,
     CustomerGone,
     EmptyForm,
     NoEmailAddress,
     NotADraft,
     NotConnected,
+    NothingToCallIt,
     NotWritten,
     NumbersNotOurs,
     OfAnotherCompany,
@@ -49,7 +51,17 @@ router = ApiRouter(prefix="/api/v1/estimates", tags=["estimates"])
 Reader = Annotated[Principal, can("estimates:read")]
 Writer = Annotated[Principal, can("estimates:write")]
 
-_BARRED = (NotConnected, OfAnotherCompany, CustomerGone, EmptyForm, PeriodClosed, NumbersNotOurs, UnknownItem)
+_BARRED = (
+    NotConnected,
+    OfAnotherCompany,
+    ContactGone,
+    CustomerGone,
+    EmptyForm,
+    NothingToCallIt,
+    PeriodClosed,
+    NumbersNotOurs,
+    UnknownItem,
+)
 
 
 class EstimateIn(Body):

@@ -23,6 +23,8 @@ from billing.services.people import MATCH_CHANNEL, PeopleService
 from billing.states import PushKind, Source
 
 MADE_HERE = "Created here"
+_AS_MADE = 1
+"""The version of a customer that nobody edited since it was made."""
 
 
 class CustomerService:
@@ -76,13 +78,13 @@ class CustomerService:
         return (found, False) if found is not None else (self._make(realm_id, contact, by=by), True)
 
     async def hold(self, customer_id: UUID) -> None:
-        """Of a customer that is not in QuickBooks, nobody else decides until the transaction ends.
+        """Of a customer that is not in QuickBooks, or not any more, nobody else decides until the transaction ends.
 
         Their drafts are locked after them, as by whoever makes one customer of two, and may be none of theirs by then.
         """
         session = self._uow.session
         row = await session.get(Customer, customer_id)
-        if row is None or row.qb_id is not None:
+        if row is None or (row.qb_id is not None and row.is_active):
             return
         if row.contact_id is not None:
             await self._lock_person(row.contact_id)
@@ -103,11 +105,15 @@ class CustomerService:
     async def write(self, row: Customer, *, by: str) -> None:
         """Somebody needs them in QuickBooks; also one whose writing was given up is written then.
 
-        Whose they are is told from now on: nobody else knows of one that only drafts name.
+        One that only drafts named is written as the contact is by now, unless somebody edited it, and whose they are is
+        told from now on. Raises ContactGone.
         """
         if row.qb_id is not None or await self._intents.unsettled(row.id):
             return
         if row.contact_id is not None and row.link_version == 0:
+            contact = await self._people.contact(row.contact_id)
+            if row.version == _AS_MADE:
+                self._describe(row, contact)
             self._announcer.link(row, row.contact_id, reason=MADE_HERE, score=None, by=by)
         self._intents.queue(PushKind.CREATE_CUSTOMER, row, by=by)
 
@@ -198,25 +204,12 @@ class CustomerService:
         return set(rows)
 
     def _make(self, realm_id: str, contact: ContactCopy, *, by: str) -> Customer:
-        name = documents.display_name(contact)
-        if not name:
-            raise NothingToCallIt("This contact has neither name nor phone nor e-mail. Enter one of them first.")
         row = Customer(
             id=uuid7(),
             realm_id=realm_id,
             sync_token=-1,
             qb_updated_at="",
-            version=0,
-            display_name=name,
-            given_name=contact.given_name,
-            family_name=contact.family_name,
-            company_name=contact.company_name,
-            phone=next(iter(contact.phones), None),
-            email=next(iter(contact.emails), None),
-            street=contact.street,
-            city=contact.city,
-            region=contact.region,
-            postal_code=contact.postal_code,
+            version=_AS_MADE,
             is_active=True,
             source=Source.CRM,
             contact_id=contact.contact_id,
@@ -227,11 +220,23 @@ class CustomerService:
             needs_match=False,
             created_at=self._uow.now,
         )
-        row.name_keys = names_of_customer(row).keys
-        row.touch()
+        self._describe(row, contact)
         self._uow.session.add(row)
         self._uow.hint("customers", row.id, row.version)
         return row
+
+    @staticmethod
+    def _describe(row: Customer, contact: ContactCopy) -> None:
+        """As the contact is. Raises NothingToCallIt."""
+        name = documents.display_name(contact)
+        if not name:
+            raise NothingToCallIt("This contact has neither name nor phone nor e-mail. Enter one of them first.")
+        row.display_name, row.company_name = name, contact.company_name
+        row.given_name, row.family_name = contact.given_name, contact.family_name
+        row.phone, row.email = next(iter(contact.phones), None), next(iter(contact.emails), None)
+        row.street, row.city, row.region = contact.street, contact.city, contact.region
+        row.postal_code = contact.postal_code
+        row.name_keys = names_of_customer(row).keys
 
     async def adopt(self, push: Push) -> bool:
         """Whether the customer that is to be made turned out to stand in QuickBooks, by all that was read since it was
@@ -272,7 +277,9 @@ class CustomerService:
             raise AlreadyLinked("This customer is linked to another contact. Unlink it first.")
         self._announcer.link(row, person, reason=reason, score=score, by=by)
         await self._settle_doubts(row.id, person, by=by)
-        await self._give_way(row, person)
+        if row.is_active:
+            # For one that is not, nothing can be written: what is drafted stays whose it is.
+            await self._give_way(row, person)
 
     async def _settle_doubts(self, customer_id: UUID, person: UUID, *, by: str) -> None:
         """Who it is, is known: nothing about this customer is left to decide."""
