@@ -6,10 +6,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from billing.models import CandidateStatus, Customer, Estimate, Invoice, MatchCandidate
+from billing.models import CandidateStatus, Customer, Estimate, Invoice, MatchCandidate, Notice
 from billing.provider import EstimateSeen
+from sqlalchemy import update
 
-from .books import by_id, changed, compared, form, pay, reader
+from .books import by_id, changed, compared, execute, form, pay, reader
 from .office import REALM, Office
 
 LOST = {"shares": {"missing": 1.0}}
@@ -150,6 +151,23 @@ async def test_what_somebody_moved_by_hand_before_is_for_a_person_to_decide(conn
     accepted = await connected.api.post(f"/api/v1/customers/matches/{doubt['id']}/accept")
     assert accepted.status_code == 200, accepted.text
     assert await written_to(connected, await drafted(connected, contact)) == kept["Id"]
+
+
+async def test_what_somebody_moved_long_before_says_nothing_of_who_cannot_be_read_any_more(connected: Office) -> None:
+    contact, moved_to, gone = await two_customers(connected)
+    kept = await connected.new_customer("Ben Ode")
+    invoice = await form(connected, "Invoice", gone["Id"], "80.00")
+    await connected.settle()
+    await move(connected, "Invoice", invoice, moved_to)
+    await connected.settle()
+    await execute(connected, update(Notice).values(received_at=Notice.received_at - timedelta(days=60)))
+    await connected.turn(events=LOST)
+    await connected.people_do("merge-customers", kept_id=kept["Id"], gone_id=gone["Id"])
+    await compared(connected)
+    went, stays = await by_id(connected, Customer, gone), await by_id(connected, Customer, moved_to)
+    assert (went.contact_id, went.is_active, went.merged_into_id) == (contact, False, None)
+    assert stays.contact_id is None
+    assert [doubt["customer"]["id"] for doubt in await queue(connected)] == [str(stays.id)]
 
 
 async def test_what_went_to_several_is_no_merge(connected: Office) -> None:

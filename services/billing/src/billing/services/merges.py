@@ -39,6 +39,10 @@ MOVED, CARRIED = "moved", "carried"
 """How a form came to another customer: it was changed itself, or it was not, as only a merge leaves it."""
 AT_ONCE = timedelta(seconds=5)
 """A merge takes everything from a customer and makes it inactive in one go; by hand that takes longer."""
+THIS_READING = timedelta(minutes=2)
+"""Security time. Whoever notes a move has both customers read at once; no more than a minute for which QuickBooks
+throttles lies between. What was noted longer ago is a move of its own, and says nothing of a customer that went since.
+"""
 MOVED_HERE = "Its estimates and invoices moved to this customer in QuickBooks"
 _SCORE = 70
 _MODELS: Mapping[type[Seen], type[Any]] = {
@@ -97,27 +101,27 @@ async def recognise_merges(uow: UnitOfWork, realm_id: str, gone: Sequence[tuple[
     if not rows:
         return
     noted = await uow.session.execute(
-        select(Notice.gone_id, Notice.qb_id, Notice.operation, Notice.occurred_at)
+        select(Notice.gone_id, Notice.qb_id, Notice.operation, Notice.occurred_at, Notice.received_at)
         .where(Notice.realm_id == realm_id, Notice.entity == "Customer", Notice.operation.in_((MOVED, CARRIED)))
         .where(among(Notice.gone_id, rows))
     )
-    moves: dict[str, list[tuple[str, str, datetime]]] = defaultdict(list)
-    for gone_id, kept_id, how, at in noted:
-        moves[str(gone_id)].append((kept_id, how, at))
-    for gone_id, theirs in moves.items():
-        row, one = rows[gone_id]
-        await _Merge(uow, row).decide(
-            all_kept={kept_id for kept_id, _, _ in theirs},
-            merged={kept_id for kept_id, how, at in theirs if how == CARRIED or _is_at_once(one, at)},
-        )
+    all_kept, merged = defaultdict[str | None, set[str]](set), defaultdict[str | None, set[str]](set)
+    for gone_id, kept_id, how, at, noted_at in noted:
+        all_kept[gone_id].add(kept_id)
+        if how == CARRIED or _is_at_once(rows[gone_id][1], at, noted_at):
+            merged[gone_id].add(kept_id)
+    for gone_id, theirs in all_kept.items():
+        await _Merge(uow, rows[gone_id][0]).decide(all_kept=theirs, merged=merged[gone_id])
 
 
-def _is_at_once(gone: Seen, at: datetime) -> bool:
+def _is_at_once(gone: Seen, at: datetime, noted_at: datetime) -> bool:
     """Whether a form moved in the moment in which the customer went. Of one that cannot be read any more nobody knows
-    that moment, but only a merge deletes a customer.
+    that moment, but only a merge deletes a customer: then it counts what was noted as this came to be known.
     """
     since = _instant(gone.updated_at)
-    return gone.is_deleted if since is None else abs(since - at) <= AT_ONCE
+    if since is None:
+        return gone.is_deleted and wall_now() - noted_at <= THIS_READING
+    return abs(since - at) <= AT_ONCE
 
 
 class _Merge:
