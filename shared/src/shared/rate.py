@@ -91,14 +91,20 @@ class RateLimiter:
         await asyncio.sleep(max(0.0, slot - time.monotonic()))
         return time.monotonic() <= slot + LATE_SECONDS
 
+    async def is_free(self) -> bool:
+        """Whether this moment is nobody's; then it is the caller's."""
+        if not self._rate:
+            return True
+        taken, _ = await self._execute(_TAKE_IF_FREE, width=1 / self._rate)
+        return taken is not None
+
     async def for_read(self) -> None:
         """Wait for a moment that no send has reserved; after some patience take a slot like a send."""
         if not self._rate:
             return
         patient_until = time.monotonic() + READ_PATIENCE_SECONDS
         while True:
-            taken, _ = await self._execute(_TAKE_IF_FREE, width=1 / self._rate)
-            if taken or (time.monotonic() > patient_until and await self._waited_for_a_slot()):
+            if await self.is_free() or (time.monotonic() > patient_until and await self._waited_for_a_slot()):
                 return
             await asyncio.sleep(0.5 / self._rate)
 

@@ -263,8 +263,10 @@ class Books(Protocol):
 
     async def pdf(self, entity: str, qb_id: str) -> bytes: ...
 
-    async def pay_link(self, invoice_id: str) -> str | None:
-        """Where the customer pays it online, if anywhere."""
+    async def pay_link(self, invoice_id: str, *, gives_way: bool) -> str | None:
+        """Where the customer pays it online, if anywhere. With `gives_way` nothing is asked while others wait for their
+        turn: ProviderUnavailable.
+        """
 
 
 class Grants(Protocol):

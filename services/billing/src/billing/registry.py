@@ -72,7 +72,7 @@ def _register_services(registry: Registry) -> None:
     add(Announcer, lambda c: Announcer(c.get(UnitOfWork)))
     add(ConnectionService, lambda c: ConnectionService(*c.get(UnitOfWork, MarkService, Seal)))
     add(PaymentMirror, lambda c: PaymentMirror(*c.get(UnitOfWork, Announcer)))
-    add(CustomerMirror, lambda c: CustomerMirror(c.get(UnitOfWork)))
+    add(CustomerMirror, lambda c: CustomerMirror(*c.get(UnitOfWork, PeopleService)))
     add(FormMirror, lambda c: FormMirror(*c.get(UnitOfWork, Announcer, PaymentMirror)))
     add(
         MirrorService,
@@ -158,4 +158,7 @@ def _wire(http: _Http, tokens: TokenKeeper, begin: Begin, settings: Settings) ->
     async def back_off(realm_id: str, seconds: float) -> None:
         await limiter(realm_id).back_off(seconds)
 
-    return Wire(http.client, tokens.token, turn, back_off, settings.quickbooks_throttle_seconds)
+    async def is_free(realm_id: str) -> bool:
+        return await limiter(realm_id).is_free()
+
+    return Wire(http.client, tokens.token, turn, is_free, back_off, settings.quickbooks_throttle_seconds)

@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import pytest
 from billing.models import Invoice
+from sqlalchemy import text
 
+from .books import changed, execute
 from .office import COMPANY, Office
 from .test_sales_integration import accepted, post, public_page
 
@@ -25,6 +28,10 @@ async def invoiced(office: Office, **more: Any) -> tuple[str, dict[str, Any]]:
     invoice = await post(office, "invoices", estimate_id=made["id"], **more)
     await office.settle()
     return address, invoice
+
+
+async def written(office: Office, invoice: dict[str, Any]) -> Invoice:
+    return await office.one(Invoice, Invoice.number == invoice["number"])
 
 
 async def link_of(office: Office, invoice: dict[str, Any]) -> Any:
@@ -69,6 +76,16 @@ async def test_an_invoice_without_an_address_has_no_link(connected: Office) -> N
     assert "e-mail address" in answer.json()["detail"]
 
 
+async def test_nothing_is_offered_while_quickbooks_is_not_connected(connected: Office) -> None:
+    await take_payments(connected)
+    address, invoice = await invoiced(connected)
+    await post(connected, "quickbooks/disconnect")
+    page = (await connected.api.get(address)).text
+    assert (invoice["number"] in page, "/pay/" in page) == (True, False)
+    went = await connected.api.get(f"{address}/pay/{invoice['id']}", follow_redirects=False)
+    assert (went.status_code, "Call us" in went.text) == (409, True)
+
+
 async def test_only_what_is_owed_is_paid(connected: Office) -> None:
     await take_payments(connected)
     address, invoice = await invoiced(connected)
@@ -86,6 +103,31 @@ async def test_an_address_opens_the_invoices_of_its_own_estimate_alone(connected
     assert (went.status_code, "location" in went.headers) == (404, False)
     forged = address[: address.rindex("/")] + "/forged"
     assert (await connected.api.get(f"{forged}/pay/{other['id']}", follow_redirects=False)).status_code == 404
+
+
+async def test_what_became_somebody_elses_is_neither_shown_nor_paid_here(connected: Office) -> None:
+    await take_payments(connected)
+    address, invoice = await invoiced(connected)
+    ben = await connected.new_customer("Ben Ortiz")
+    made = (await connected.quickbooks("GET", f"invoice/{(await written(connected, invoice)).qb_id}"))["Invoice"]
+    await changed(connected, "Invoice", made, CustomerRef={"value": ben["Id"]})
+    await connected.settle()
+    assert invoice["number"] not in (await connected.api.get(address)).text
+    went = await connected.api.get(f"{address}/pay/{invoice['id']}", follow_redirects=False)
+    assert (went.status_code, "location" in went.headers) == (404, False)
+    assert (await link_of(connected, invoice)).status_code == 200
+
+
+@pytest.mark.parametrize("more_settings", [{"quickbooks_rate": 7.5}])
+async def test_who_wants_to_pay_gives_way_to_our_own_work(connected: Office) -> None:
+    await take_payments(connected)
+    address, invoice = await invoiced(connected)
+    went = await connected.api.get(f"{address}/pay/{invoice['id']}", follow_redirects=False)
+    assert went.status_code == 303
+    await execute(connected, text("UPDATE provider_rate SET next_at = clock_timestamp() + interval '1 hour'"))
+    for _ in range(3):
+        went = await connected.api.get(f"{address}/pay/{invoice['id']}", follow_redirects=False)
+        assert (went.status_code, "in a few minutes" in went.text) == (502, True)
 
 
 async def test_while_quickbooks_is_away_the_customer_is_asked_to_come_again(connected: Office) -> None:

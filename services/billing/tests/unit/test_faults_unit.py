@@ -77,6 +77,9 @@ class Company:
     async def _turn(self, realm_id: str) -> None:
         return None
 
+    async def _is_free(self, realm_id: str) -> bool:
+        return True
+
     async def _back_off(self, realm_id: str, seconds: float) -> None:
         self.waits.append(seconds)
 
@@ -85,7 +88,7 @@ class Company:
 
     async def does(self, what: Callable[[QuickBooksClient], Awaitable[T]]) -> T:
         async with httpx.AsyncClient(base_url="http://q", transport=httpx.MockTransport(self._answer)) as http:
-            wire = Wire(http, self._token, self._turn, self._back_off, throttle_seconds=60)
+            wire = Wire(http, self._token, self._turn, self._is_free, self._back_off, throttle_seconds=60)
             return await what(QuickBooksClient(wire, "1"))
 
     async def refuses(self, call: Call) -> ProviderError:

@@ -1,7 +1,6 @@
 """The page on which a customer looks at an estimate and answers it. Its address is the only key."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import parse_qs
@@ -21,7 +20,7 @@ from billing.pages import CSS, STYLESHEET, BillShown, Business, EstimatePage, es
 from billing.public_links import PublicLinks
 from billing.services.connections import ConnectionService
 from billing.services.estimates import ANSWERABLE, EstimateService
-from billing.services.paying import Bill, PayLinks, bills_of
+from billing.services.paying import PayLinks, bills_of
 from billing.settings import Settings
 from billing.states import EstimateStatus
 
@@ -102,8 +101,8 @@ class CustomerPage:
         try:
             await self._connections.check_belongs(row.realm_id)
         except OfAnotherCompany:
-            return self._page(row, None, notice=_ELSEWHERE if row.status in ANSWERABLE else None)
-        return self._page(row, token, bills=await bills_of(self._uow.session, row))
+            return await self._page(row, None, notice=_ELSEWHERE if row.status in ANSWERABLE else None)
+        return await self._page(row, token)
 
     async def accept(self, token: str, body: bytes) -> HTMLResponse:
         try:
@@ -112,17 +111,17 @@ class CustomerPage:
         except (NotFound, Invalid) as error:
             return _refusal(self._business, error)
         try:
-            return self._page(await self._answer(row, answer, accepted=True), token)
+            return await self._page(await self._answer(row, answer, accepted=True), token)
         except PriceChanged as error:
             notice = f"{error.message} Nothing was accepted. Look at it again, and answer below."
-            return self._page(row, token, notice=notice, status=error.status)
+            return await self._page(row, token, notice=notice, status=error.status)
         except Conflict as error:
             return _refusal(self._business, error)
 
     async def decline(self, token: str, body: bytes) -> HTMLResponse:
         try:
             row = await self._estimate(token)
-            return self._page(await self._answer(row, _read(body, is_yes=False), accepted=False), token)
+            return await self._page(await self._answer(row, _read(body, is_yes=False), accepted=False), token)
         except (NotFound, Invalid, Conflict) as error:
             return _refusal(self._business, error)
 
@@ -141,16 +140,10 @@ class CustomerPage:
             row.id, accepted=accepted, name=given.name, note=given.note, shown=given.shown
         )
 
-    def _page(
-        self,
-        row: Estimate,
-        token: str | None,
-        *,
-        bills: Sequence[Bill] = (),
-        notice: str | None = None,
-        status: int = 200,
+    async def _page(
+        self, row: Estimate, token: str | None, *, notice: str | None = None, status: int = 200
     ) -> HTMLResponse:
-        """Without a token there is nothing to answer."""
+        """Without a token there is nothing to answer or to pay."""
         shown = EstimatePage(
             business=self._business,
             number=row.number or "",
@@ -162,17 +155,20 @@ class CustomerPage:
             total=Money(row.total_cents, row.currency),
             action=f"/public/estimates/{token}" if token and row.status in ANSWERABLE else None,
             notice=notice,
-            bills=tuple(
-                BillShown(
-                    number=bill.number,
-                    balance=bill.balance,
-                    due_on=bill.due_on,
-                    pay_at=f"/public/estimates/{token}/pay/{bill.invoice_id}" if bill.is_payable else None,
-                )
-                for bill in bills
-            ),
+            bills=await self._bills(row, token) if token else (),
         )
         return HTMLResponse(estimate_page(shown), status_code=status)
+
+    async def _bills(self, row: Estimate, token: str) -> tuple[BillShown, ...]:
+        return tuple(
+            BillShown(
+                number=bill.number,
+                balance=bill.balance,
+                due_on=bill.due_on,
+                pay_at=f"/public/estimates/{token}/pay/{bill.invoice_id}" if bill.is_payable else None,
+            )
+            for bill in await bills_of(self._uow.session, row.id)
+        )
 
 
 async def _customer_page(
@@ -238,7 +234,7 @@ async def pay(
     try:
         if estimate_id is None:
             raise NotFound(_NOBODY_HERE)
-        return RedirectResponse(await pay_links.link(invoice_id, estimate_id=estimate_id), status_code=303)
+        return RedirectResponse(await pay_links.link_for_customer(invoice_id, estimate_id), status_code=303)
     except NotFound as error:
         return _refusal(business, error)
     except Conflict as error:

@@ -42,6 +42,8 @@ class Call:
     content_type: str = "application/json"
     accept: str = "application/json"
     is_write: bool = False
+    gives_way: bool = False
+    """It is not made while others wait for their turn."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ class Wire:
     token: Callable[..., Awaitable[str]]
     """`token(realm_id, rejected=None)`."""
     turn: Callable[[str], Awaitable[None]]
+    is_free: Callable[[str], Awaitable[bool]]
+    """Whether nobody waits for their turn, which is the caller's then."""
     back_off: Callable[[str, float], Awaitable[None]]
     throttle_seconds: float
     """How long a 429 asks to wait where it does not say."""
@@ -141,10 +145,10 @@ class QuickBooksClient:
             raise payloads.Unreadable("no PDF", operation=call.operation)
         return content
 
-    async def pay_link(self, invoice_id: str) -> str | None:
+    async def pay_link(self, invoice_id: str, *, gives_way: bool) -> str | None:
         asked = {"include": "invoiceLink"}
-        document = await self.send(Call("read invoice", "GET", f"invoice/{invoice_id}", asked))
-        return payloads.pay_link(document["Invoice"])
+        call = Call("read invoice", "GET", f"invoice/{invoice_id}", asked, gives_way=gives_way)
+        return payloads.pay_link((await self.send(call))["Invoice"])
 
     async def send(self, call: Call) -> dict[str, Any]:
         """The answer's document. Raises what the call came to; a new access token is tried once.
@@ -167,7 +171,7 @@ class QuickBooksClient:
         raise await self._refused(call, answer.response, answer.fault)
 
     async def _try(self, call: Call, token: str) -> Answer:
-        await self._wire.turn(self._realm_id)
+        await self._take_turn(call)
         headers = {"Authorization": f"Bearer {token}", "Accept": call.accept}
         if call.body is not None:
             headers["Content-Type"] = call.content_type
@@ -198,6 +202,17 @@ class QuickBooksClient:
             ms=round((time.perf_counter() - began) * 1000),
         )
         return Answer(response, document, fault)
+
+    async def _take_turn(self, call: Call) -> None:
+        if not call.gives_way:
+            await self._wire.turn(self._realm_id)
+        elif not await self._wire.is_free(self._realm_id):
+            raise ProviderUnavailable(
+                "QuickBooks's limits are used up at this moment. Try again soon.",
+                provider=PROVIDER,
+                operation=call.operation,
+                retry_after=5,
+            )
 
     async def _refused(self, call: Call, response: httpx.Response, fault: Fault | None) -> ProviderError:
         if is_about_tokens(response.status_code, fault):
