@@ -8,6 +8,8 @@ from uuid import UUID
 import pytest
 from billing.models import CandidateStatus, Customer, Estimate, Invoice, MatchCandidate, Notice
 from billing.provider import EstimateSeen
+from billing.services.people import PeopleService
+from shared.events.contacts import ContactMerged
 from sqlalchemy import update
 
 from .books import by_id, changed, compared, execute, form, pay, reader
@@ -26,6 +28,20 @@ async def two_customers(office: Office) -> tuple[UUID, dict[str, Any], dict[str,
     await office.settle()
     assert (await by_id(office, Customer, gone)).contact_id == contact
     return contact, kept, gone
+
+
+async def merged_into(office: Office, contact: UUID) -> UUID:
+    """Whom Contacts took this one for: what was written with its id keeps it."""
+    primary = await office.knows(first_name="Ana")
+    async with office.begin() as tx:
+        people = await tx.aget(PeopleService)
+        await people.record_merge(ContactMerged(primary_id=primary, secondary_id=contact, version=2))
+    return primary
+
+
+async def link(office: Office, row: Customer, contact: UUID) -> None:
+    answer = await office.api.post(f"/api/v1/customers/{row.id}/link", json={"contact_id": str(contact)})
+    assert answer.status_code == 200, answer.text
 
 
 async def hear_of_changes(office: Office) -> None:
@@ -188,8 +204,7 @@ async def test_what_went_to_another_persons_customer_is_not_linked(connected: Of
     contact, kept, gone = await two_customers(connected)
     ben = await connected.knows(first_name="Ben")
     stays = await by_id(connected, Customer, kept)
-    linked = await connected.api.post(f"/api/v1/customers/{stays.id}/link", json={"contact_id": str(ben)})
-    assert linked.status_code == 200, linked.text
+    await link(connected, stays, ben)
     await form(connected, "Invoice", gone["Id"], "80.00")
     await connected.settle()
     await connected.turn(events=LOST)
@@ -203,6 +218,47 @@ async def test_what_went_to_another_persons_customer_is_not_linked(connected: Of
     await connected.api.post(f"/api/v1/customers/{stays.id}/unlink")
     await connected.settle()
     assert [doubt["contact"]["contact_id"] for doubt in await queue(connected)] == [str(contact)]
+
+
+async def test_who_was_refused_under_another_id_of_the_person_is_not_linked(connected: Office) -> None:
+    contact, kept, gone = await two_customers(connected)
+    primary = await merged_into(connected, contact)
+    stays = await by_id(connected, Customer, kept)
+    await link(connected, stays, primary)
+    await connected.api.post(f"/api/v1/customers/{stays.id}/unlink")
+    await form(connected, "Invoice", gone["Id"], "80.00")
+    await connected.settle()
+    await connected.turn(events=LOST)
+    await connected.people_do("merge-customers", kept_id=kept["Id"], gone_id=gone["Id"])
+    await hear_of_changes(connected)
+    went = await by_id(connected, Customer, gone)
+    assert (went.contact_id, went.is_active, went.merged_into_id) == (contact, False, None)
+    assert (await by_id(connected, Customer, kept)).contact_id is None
+    assert await queue(connected) == []
+
+
+@pytest.mark.parametrize("is_by_hand", [True, False])
+async def test_a_customer_that_is_the_person_already_under_another_id_is_not_doubted(
+    connected: Office, is_by_hand: bool
+) -> None:
+    contact, kept, gone = await two_customers(connected)
+    primary = await merged_into(connected, contact)
+    stays = await by_id(connected, Customer, kept)
+    await link(connected, stays, primary)
+    estimate = await form(connected, "Estimate", gone["Id"], "80.00")
+    await connected.settle()
+    await connected.turn(events=LOST)
+    if is_by_hand:
+        await move(connected, "Estimate", estimate, kept)
+        await connected.advance(timedelta(minutes=1))
+        await deactivate(connected, gone)
+    else:
+        await connected.people_do("merge-customers", kept_id=kept["Id"], gone_id=gone["Id"])
+    await hear_of_changes(connected)
+    went = await by_id(connected, Customer, gone)
+    assert (went.contact_id, went.merged_into_id) == ((contact, None) if is_by_hand else (None, stays.id))
+    assert (await by_id(connected, Customer, kept)).contact_id == primary
+    assert await connected.rows(MatchCandidate) == []
 
 
 async def test_a_form_that_is_moved_alone_changes_nobodys_link(connected: Office) -> None:
@@ -227,5 +283,5 @@ async def test_a_draft_of_a_customer_that_is_gone_is_written_for_the_one_that_wa
     refused = await connected.api.post(f"/api/v1/estimates/{waiting['id']}/push")
     assert (refused.status_code, refused.json()["code"]) == (409, "customer_gone")
     stays = await by_id(connected, Customer, kept)
-    await connected.api.post(f"/api/v1/customers/{stays.id}/link", json={"contact_id": str(contact)})
+    await link(connected, stays, contact)
     assert await written_to(connected, waiting) == kept["Id"]

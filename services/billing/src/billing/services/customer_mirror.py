@@ -17,6 +17,7 @@ from billing.provider import NOBODY, CustomerSeen, FormSeen, PaymentSeen, Refund
 from billing.services.announcing import Party
 from billing.services.merges import note_moves, recognise_merges
 from billing.services.mirrored import adopted, is_newer, note_state
+from billing.services.people import PeopleService
 from billing.states import PushKind, PushState, Source
 
 
@@ -30,8 +31,9 @@ class Named(NamedTuple):
 class CustomerMirror:
     """Lives in one transaction."""
 
-    def __init__(self, uow: UnitOfWork) -> None:
+    def __init__(self, uow: UnitOfWork, people: PeopleService) -> None:
         self._uow = uow
+        self._people = people
         self._new: list[Customer] = []
 
     async def store(self, realm_id: str, seen: Sequence[Seen], rows: dict[str, Customer]) -> None:
@@ -54,7 +56,7 @@ class CustomerMirror:
                 gone.append((row, one))
             self._fill(row, one, edits.get(row.id, ()))
         await self._insert_new()
-        await recognise_merges(self._uow, realm_id, gone)
+        await recognise_merges(self._uow, self._people, realm_id, gone)
 
     @staticmethod
     def _deactivate(row: Customer) -> None:

@@ -1,9 +1,10 @@
 """Merges in QuickBooks that nobody told of: what was a customer's who is gone, and turned up at another one."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from shared.clock import wall_now
 from shared.database import UnitOfWork
@@ -33,6 +34,7 @@ from billing.provider import (
     Seen,
 )
 from billing.services.marks import NOTICE_CHANNEL
+from billing.services.people import PeopleService
 from billing.states import PaymentKind
 
 MOVED, CARRIED = "moved", "carried"
@@ -93,11 +95,13 @@ async def note_moves(uow: UnitOfWork, realm_id: str, seen: Iterable[Seen]) -> No
         uow.wake(NOTICE_CHANNEL)
 
 
-async def recognise_merges(uow: UnitOfWork, realm_id: str, gone: Sequence[tuple[Customer, Seen]]) -> None:
+async def recognise_merges(
+    uow: UnitOfWork, people: PeopleService, realm_id: str, gone: Sequence[tuple[Customer, Seen]]
+) -> None:
     """Of customers that are inactive or deleted in QuickBooks. One that surely was merged is dealt with as if a notice
     had told of it; where it may have been otherwise, a person decides.
     """
-    rows = {row.qb_id: (row, one) for row, one in gone if row.contact_id is not None and row.merged_into_id is None}
+    rows = {row.qb_id: (row, row.contact_id, one) for row, one in gone if row.contact_id and not row.merged_into_id}
     if not rows:
         return
     noted = await uow.session.execute(
@@ -108,10 +112,13 @@ async def recognise_merges(uow: UnitOfWork, realm_id: str, gone: Sequence[tuple[
     all_kept, merged = defaultdict[str | None, set[str]](set), defaultdict[str | None, set[str]](set)
     for gone_id, kept_id, how, at, noted_at in noted:
         all_kept[gone_id].add(kept_id)
-        if how == CARRIED or _is_at_once(rows[gone_id][1], at, noted_at):
+        if how == CARRIED or _is_at_once(rows[gone_id][2], at, noted_at):
             merged[gone_id].add(kept_id)
     for gone_id, theirs in all_kept.items():
-        await _Merge(uow, rows[gone_id][0]).decide(all_kept=theirs, merged=merged[gone_id])
+        row, contact_id, _ = rows[gone_id]
+        person = await people.person(contact_id)
+        merge = _Merge(uow, row, person, await people.family(person))
+        await merge.decide(all_kept=theirs, merged=merged[gone_id])
 
 
 def _is_at_once(gone: Seen, at: datetime, noted_at: datetime) -> bool:
@@ -125,12 +132,14 @@ def _is_at_once(gone: Seen, at: datetime, noted_at: datetime) -> bool:
 
 
 class _Merge:
-    """What became of one customer that is gone."""
+    """What became of one customer that is gone. `family`: all ids that stand for the person that it was."""
 
-    def __init__(self, uow: UnitOfWork, gone: Customer) -> None:
+    def __init__(self, uow: UnitOfWork, gone: Customer, person: UUID, family: Collection[UUID]) -> None:
         self._uow = uow
         self._session = uow.session
         self._gone = gone
+        self._person = person
+        self._family = family
 
     async def decide(self, *, all_kept: set[str], merged: set[str]) -> None:
         """`all_kept`: to whom something went; `merged`: to whom it went as a merge does it."""
@@ -140,21 +149,31 @@ class _Merge:
             .order_by(Customer.id)
         )
         kept = {str(row.qb_id): row for row in found}
-        if len(merged) == 1 and (only := kept.get(next(iter(merged)))) is not None and await self._is_sure(only):
-            notice = _notice(
-                self._uow, self._gone.realm_id, str(self._gone.qb_id), str(only.qb_id), "merged",
-                at=self._uow.now, event_id=f"own merge {self._gone.id} {only.id}",
-            )  # fmt: skip
-            await self._session.execute(insert(Notice).values(notice).on_conflict_do_nothing())
-            self._uow.wake(NOTICE_CHANNEL)
+        said = await self._said([row.id for row in kept.values()])
+        only = kept.get(next(iter(merged))) if len(merged) == 1 else None
+        if only is not None and await self._is_sure(only, said[only.id]):
+            await self._tell(only)
             return
         for row in kept.values():
-            if row.contact_id != self._gone.contact_id:
+            if row.contact_id not in self._family and said[row.id] <= {CandidateStatus.OBSOLETE}:
                 await self._propose(row)
 
-    async def _is_sure(self, kept: Customer) -> bool:
+    async def _said(self, customer_ids: Collection[UUID]) -> dict[UUID, set[CandidateStatus]]:
+        """By customer: what is said of their being this person, under whichever id."""
+        rows = await self._session.execute(
+            select(MatchCandidate.customer_id, MatchCandidate.status).where(
+                among(MatchCandidate.customer_id, customer_ids), among(MatchCandidate.contact_id, self._family)
+            )
+        )
+        found: dict[UUID, set[CandidateStatus]] = defaultdict(set)
+        for customer_id, status in rows:
+            found[customer_id].add(status)
+        return found
+
+    async def _is_sure(self, kept: Customer, said: Collection[CandidateStatus]) -> bool:
         """Nothing that counts stayed behind, and nobody says that the one who has it is somebody else."""
-        if kept.contact_id not in (None, self._gone.contact_id):
+        is_free = kept.contact_id is None and CandidateStatus.REFUSED not in said
+        if not is_free and kept.contact_id not in self._family:
             return False
         stayed = or_(
             *(
@@ -162,18 +181,22 @@ class _Merge:
                 for model in (Estimate, Invoice, CreditMemo, Payment)
             )
         )
-        refused = exists().where(
-            MatchCandidate.customer_id == kept.id,
-            MatchCandidate.contact_id == self._gone.contact_id,
-            MatchCandidate.status == CandidateStatus.REFUSED,
-        )
-        return not (await self._session.execute(select(or_(stayed, refused)))).scalar_one()
+        return not (await self._session.execute(select(stayed))).scalar_one()
+
+    async def _tell(self, kept: Customer) -> None:
+        """As a webhook would have told."""
+        notice = _notice(
+            self._uow, self._gone.realm_id, str(self._gone.qb_id), str(kept.qb_id), "merged",
+            at=self._uow.now, event_id=f"own merge {self._gone.id} {kept.id}",
+        )  # fmt: skip
+        await self._session.execute(insert(Notice).values(notice).on_conflict_do_nothing())
+        self._uow.wake(NOTICE_CHANNEL)
 
     async def _propose(self, kept: Customer) -> None:
         doubt = insert(MatchCandidate).values(
             id=uuid7(),
             customer_id=kept.id,
-            contact_id=self._gone.contact_id,
+            contact_id=self._person,
             score=_SCORE,
             reasons=[MOVED_HERE],
             status=CandidateStatus.OPEN,
