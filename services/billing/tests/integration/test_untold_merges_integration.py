@@ -8,7 +8,9 @@ from uuid import UUID
 import pytest
 from billing.models import CandidateStatus, Customer, Estimate, Invoice, MatchCandidate, Notice
 from billing.provider import EstimateSeen
+from billing.services.notices import MOST_ATTEMPTS
 from billing.services.people import PeopleService
+from shared.clock import wall_now
 from shared.events.contacts import ContactMerged
 from sqlalchemy import update
 
@@ -123,6 +125,28 @@ async def test_a_merge_that_leaves_its_customer_inactive_is_known_by_its_moment(
     await hear_of_changes(connected)
     stays, went = await by_id(connected, Customer, kept), await by_id(connected, Customer, gone)
     assert (stays.contact_id, went.merged_into_id) == (contact, stays.id)
+
+
+async def test_a_merge_that_was_given_up_is_tried_again_once_it_shows_again(connected: Office) -> None:
+    contact, kept, gone = await two_customers(connected)
+    estimate = await form(connected, "Estimate", gone["Id"], "80.00")
+    await connected.settle()
+    await connected.turn(events=LOST)
+    await move(connected, "Estimate", estimate, kept)
+    await deactivate(connected, gone)
+    await hear_of_changes(connected)
+    # As if none of the tries had come to its end.
+    stays, went = await by_id(connected, Customer, kept), await by_id(connected, Customer, gone)
+    await execute(connected, update(Customer).where(Customer.id == stays.id).values(contact_id=None))
+    await execute(
+        connected, update(Customer).where(Customer.id == went.id).values(contact_id=contact, merged_into_id=None)
+    )
+    given_up = {"attempts": MOST_ATTEMPTS, "error": "it could not be stored", "next_try_at": wall_now()}
+    await execute(connected, update(Notice).where(Notice.operation == "merged").values(given_up))
+    await (await reader(connected)).take_again(REALM, {"Customer": {gone["Id"]}})
+    await connected.settle()
+    stays, went = await by_id(connected, Customer, kept), await by_id(connected, Customer, gone)
+    assert (stays.contact_id, went.contact_id, went.merged_into_id) == (contact, None, stays.id)
 
 
 async def test_a_form_that_moves_without_a_change_of_its_own_was_carried_by_a_merge(connected: Office) -> None:

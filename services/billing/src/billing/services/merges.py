@@ -184,12 +184,17 @@ class _Merge:
         return not (await self._session.execute(select(stayed))).scalar_one()
 
     async def _tell(self, kept: Customer) -> None:
-        """As a webhook would have told."""
+        """As a webhook would have told. Where that was tried in vain before, it is tried anew."""
         notice = _notice(
             self._uow, self._gone.realm_id, str(self._gone.qb_id), str(kept.qb_id), "merged",
             at=self._uow.now, event_id=f"own merge {self._gone.id} {kept.id}",
         )  # fmt: skip
-        await self._session.execute(insert(Notice).values(notice).on_conflict_do_nothing())
+        anew = dict.fromkeys(("processed_at", "next_try_at", "error")) | {"attempts": 0}
+        await self._session.execute(
+            insert(Notice)
+            .values(notice)
+            .on_conflict_do_update(index_elements=["event_id"], set_=anew, where=Notice.processed_at.is_not(None))
+        )
         self._uow.wake(NOTICE_CHANNEL)
 
     async def _propose(self, kept: Customer) -> None:
