@@ -1,12 +1,14 @@
-"""Nothing expires or falls overdue in books that nobody keeps up to date; once they are read again, it does."""
+"""Nothing expires, falls overdue or is compared in books that nobody keeps up to date; it is once they are read again."""
 
 from datetime import timedelta
 from typing import Any
 
 from billing.models import Estimate, Invoice
+from billing.services.marks import DIFFERENCES, MarkService
+from shared.database import UnitOfWork
 
 from .books import by_id, changed, form, pay, told
-from .office import Office
+from .office import REALM, Office
 
 DAY = timedelta(days=1)
 LAST_DAY = "2031-03-05"
@@ -86,3 +88,48 @@ async def test_a_kind_that_is_refused_for_good_holds_the_others_up_for_a_day(con
     await connected.advance(timedelta(hours=2))
     await connected.settle()
     assert await told_of_time(connected) == ["estimate.expired", "invoice.overdue"]
+
+
+async def comparisons(office: Office) -> list[dict[str, Any]]:
+    return list((await office.api.get("/api/v1/quickbooks/differences")).json()["items"])
+
+
+async def test_a_night_that_was_missed_is_not_made_up_for_at_the_hour_of_the_consent(connected: Office) -> None:
+    await disconnected(connected)
+    await connected.advance(3 * DAY)
+    await connected.connect()
+    await connected.settle()
+    assert await comparisons(connected) == []
+    await connected.advance(timedelta(hours=15))
+    await connected.settle()
+    (run,) = await comparisons(connected)
+    assert run["lines"] == []
+
+
+async def test_what_is_still_to_be_read_again_is_no_difference(connected: Office) -> None:
+    _, invoice = await disconnected(connected)
+    await form(connected, "Invoice", invoice["CustomerRef"]["value"], "5.00")
+    await connected.advance(60 * DAY)
+    await connected.turn(calls={"chosen": {"query": [None, None, None, "no_permission"]}})
+    await connected.connect()
+    assert (await connected.api.post("/api/v1/quickbooks/differences")).status_code == 202
+    await connected.settle()
+    assert await comparisons(connected) == []
+    await connected.advance(timedelta(minutes=10))
+    await connected.settle()
+    (run,) = await comparisons(connected)
+    assert run["lines"] == []
+
+
+async def test_a_comparison_that_is_asked_for_during_another_one_follows_it(connected: Office) -> None:
+    assert (await connected.api.post("/api/v1/quickbooks/differences")).status_code == 202
+    async with connected.begin() as tx:
+        mark = await (await tx.aget(MarkService)).take(DIFFERENCES)
+        began = (await tx.aget(UnitOfWork)).now
+    assert mark is not None
+    await connected.advance(timedelta(minutes=1))
+    assert (await connected.api.post("/api/v1/quickbooks/differences")).status_code == 202
+    async with connected.begin() as tx:
+        await (await tx.aget(MarkService)).compared(REALM, began)
+    await connected.settle()
+    assert len(await comparisons(connected)) == 1

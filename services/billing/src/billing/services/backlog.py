@@ -11,7 +11,7 @@ from sqlalchemy.orm import aliased
 
 from billing.models import Connection, Customer, Notice, Push, SyncMark, UntoldFact
 from billing.services.intents import is_held_back
-from billing.services.marks import CDC, COMPANY, DIFFERENCES, PULLS, READABLE, is_first_reading
+from billing.services.marks import CDC, COMPANY, DIFFERENCES, PULLS, READABLE, is_comparable, is_first_reading
 from billing.states import ConnectionStatus, PushState
 
 
@@ -47,7 +47,7 @@ class BillingBacklog(Backlog):
                 "pulls": await _count(session, due.where(SyncMark.name.in_((*PULLS, COMPANY)), ~put_off)),
                 "changes": await _count(session, due.where(SyncMark.name == CDC)),
                 "comparisons": await _count(
-                    session, due.where(SyncMark.name == DIFFERENCES, ~is_first_reading(SyncMark.realm_id))
+                    session, due.where(SyncMark.name == DIFFERENCES, is_comparable(SyncMark.realm_id))
                 ),
                 "pushes": await _count(session, select(func.count()).where(to_be_written, ~is_held_back(), writable)),
                 "notices": await _count(session, select(func.count()).where(Notice.processed_at.is_(None), told)),

@@ -202,8 +202,7 @@ class DifferenceProcess:
                 service = await tx.aget(DifferenceService)
                 lines += await service.waiting(realm_id)
                 await service.keep(realm_id, started_at, compared, lines)
-                marks = await tx.aget(MarkService)
-                await marks.give_back(realm_id, DIFFERENCES, due_at=await marks.next_night(realm_id))
+                await (await tx.aget(MarkService)).compared(realm_id, started_at)
             DIFFERING.set(len(lines))
             log.info("differences.compared", realm_id=realm_id, lines=len(lines), **compared)
             held.done = 1

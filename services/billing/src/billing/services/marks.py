@@ -7,7 +7,7 @@ from typing import Any
 from shared.clock import wall_now
 from shared.database import UnitOfWork
 from shared.ids import uuid7
-from sqlalchemy import ColumnElement, exists, func, insert, or_, select, text, update
+from sqlalchemy import ColumnElement, and_, exists, func, insert, or_, select, text, update
 from sqlalchemy.orm import aliased
 
 from billing.models import Connection, Notice, SyncMark
@@ -58,25 +58,44 @@ def is_first_reading(realm_id: Any) -> ColumnElement[bool]:
     )
 
 
-def is_kept_up(realm_id: Any, entity: str, now: datetime) -> ColumnElement[bool]:
-    """Whether what nothing but time does to objects of this kind may be said: the company can be read, and what changed
-    before it was connected the last time is known. Whatever was to be answered or paid may have been, by then.
-
-    After a long absence that takes reading everything again. A kind that is refused for good holds the later ones up
-    for a day.
+def _is_caught_up(realm_id: Any) -> ColumnElement[bool]:
+    """Whether the company can be read, all of it was read once, and so was what changed before it was connected the
+    last time.
     """
-    company, history, changes, pull = aliased(Connection), aliased(SyncMark), aliased(SyncMark), aliased(SyncMark)
+    company, history, changes = aliased(Connection), aliased(SyncMark), aliased(SyncMark)
     return exists().where(
         company.realm_id == realm_id,
         company.status.in_(READABLE),
-        *(mark.realm_id == realm_id for mark in (history, changes, pull)),
+        *(mark.realm_id == realm_id for mark in (history, changes)),
         history.name == HISTORY,
         history.done_at.is_not(None),
         changes.name == CDC,
         changes.reached_at >= company.connected_at,
+    )
+
+
+def is_kept_up(realm_id: Any, entity: str, now: datetime) -> ColumnElement[bool]:
+    """Whether what nothing but time does to objects of this kind may be said: whatever was to be answered or paid may
+    have been, while nobody looked.
+
+    After a long absence that takes reading everything again. A kind that is refused for good holds the later ones up
+    for a day.
+    """
+    company, pull = aliased(Connection), aliased(SyncMark)
+    is_read = exists().where(
+        company.realm_id == realm_id,
+        pull.realm_id == realm_id,
         pull.name == pull_name(entity),
         or_(pull.done_at.is_not(None), company.connected_at < now - _LONGEST_PULL),
     )
+    return and_(_is_caught_up(realm_id), is_read)
+
+
+def is_comparable(realm_id: Any) -> ColumnElement[bool]:
+    """Whether what we lack of a company's books is a difference: nothing of them is still to be read."""
+    pull = aliased(SyncMark)
+    unread = exists().where(pull.realm_id == realm_id, pull.name.in_(PULLS), pull.done_at.is_(None))
+    return and_(_is_caught_up(realm_id), ~unread)
 
 
 class MarkService:
@@ -93,6 +112,10 @@ class MarkService:
         await self._add(realm_id, (NOTICES, HISTORY, DIFFERENCES), None)
         for name in (COMPANY, CDC):
             await self.due(realm_id, name)
+        # A night that was missed is no reason to compare at whatever hour somebody consents.
+        comparison = await self._uow.session.get_one(SyncMark, (realm_id, DIFFERENCES), with_for_update=True)
+        if comparison.due_at is not None:
+            comparison.due_at = await self.next_night(realm_id)
 
     async def _add(self, realm_id: str, names: tuple[str, ...], due: datetime | None) -> None:
         await self._uow.session.execute(_ADD, {"realm": realm_id, "names": list(names), "due": due})
@@ -139,7 +162,7 @@ class MarkService:
     async def take(self, *names: str) -> SyncMark | None:
         """A due mark of a company that is connected, leased to the caller; in the order of `names`.
 
-        Books that were never read to their end are not compared: what is missing would be no difference.
+        Books of which something is still to be read are not compared.
         """
         rows = await self._uow.session.scalars(
             select(SyncMark)
@@ -149,7 +172,7 @@ class MarkService:
                 SyncMark.due_at <= self._uow.now,
                 or_(SyncMark.leased_until.is_(None), SyncMark.leased_until < wall_now()),
                 Connection.status.in_(READABLE),
-                or_(SyncMark.name != DIFFERENCES, ~is_first_reading(SyncMark.realm_id)),
+                or_(SyncMark.name != DIFFERENCES, is_comparable(SyncMark.realm_id)),
             )
             .with_for_update(of=SyncMark, skip_locked=True)
         )
@@ -212,6 +235,13 @@ class MarkService:
         mark = await self._uow.session.get(SyncMark, (realm_id, name), with_for_update=True)
         if mark is not None:
             mark.leased_until, mark.due_at, mark.error = None, due_at, error
+
+    async def compared(self, realm_id: str, since: datetime) -> None:
+        """Give a comparison back that began then: due at night, or at once where it was asked for again meanwhile."""
+        mark = await self._uow.session.get_one(SyncMark, (realm_id, DIFFERENCES), with_for_update=True)
+        is_asked_for = mark.due_at is not None and mark.due_at > since
+        due_at = mark.due_at if is_asked_for else await self.next_night(realm_id)
+        await self.give_back(realm_id, DIFFERENCES, due_at=due_at)
 
     async def pause(self, realm_id: str, name: str, pause: timedelta) -> None:
         """Nobody takes it for a while."""
