@@ -58,8 +58,10 @@ async def unmerge(office: Office, secondary: UUID, primary: UUID, version: int =
 
 
 async def a_customer(office: Office, contact: UUID) -> Customer:
+    """On its way into QuickBooks."""
     async with office.begin() as tx:
-        return await (await tx.aget(CustomerService)).ensure(contact, by="anna")
+        customer, _ = await (await tx.aget(CustomerService)).obtain(contact, by="anna")
+        return customer
 
 
 async def match_all(office: Office) -> None:
@@ -298,7 +300,7 @@ async def test_a_visit_that_waits_for_their_erasure_is_refused(office: Office) -
 async def test_a_customer_made_meanwhile_is_nobody_s(connected: Office) -> None:
     ana = await connected.knows(**ANA)
     async with connected.begin() as tx:
-        customer = await (await tx.aget(CustomerService)).ensure(ana, by="anna")
+        customer, _ = await (await tx.aget(CustomerService)).obtain(ana, by="anna")
         erasing = asyncio.create_task(erase(connected, ana))
         await connected.somebody_waits()
     await erasing

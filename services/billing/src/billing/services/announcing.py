@@ -235,12 +235,15 @@ class Announcer:
         self._uow.hint("customers", row.id, row.version)
 
     def unlink(self, row: Customer, *, reason: str) -> None:
+        """Told only to whom the link was told: of a customer that only drafts name, nobody knows."""
         if row.contact_id is None:
             return
         contact_id, row.contact_id = row.contact_id, None
         row.link_reason = row.link_score = row.linked_by = row.linked_at = None
+        self._uow.hint("customers", row.id, row.touch())
+        if row.link_version == 0:
+            return
         row.link_version += 1
-        row.touch()
         self._uow.publish(
             CustomerUnlinked(
                 customer_id=row.id,
@@ -250,7 +253,6 @@ class Announcer:
                 occurred_at=self._uow.now,
             )
         )
-        self._uow.hint("customers", row.id, row.version)
 
     def move_link(self, gone: Customer, kept: Customer) -> None:
         """Of two customers that became one: the link goes along where the one that stays has none."""
