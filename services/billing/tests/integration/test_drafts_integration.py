@@ -201,10 +201,9 @@ async def test_of_an_erased_person_nothing_stays_that_was_only_drafted(connected
     await draft(connected, contact)
     async with connected.begin() as tx:
         await (await tx.aget(PeopleService)).record_erasure(ContactErased(contact_id=contact, phone_hashes=[]))
-    assert await connected.rows(Estimate) == []
-    assert [row for row in await connected.rows(Customer) if row.is_active or "Ana" in row.display_name] == []
-    assert [row for row in await connected.rows(Customer) if row.phone or row.email or row.given_name] == []
-    assert [what for what, _ in await links(connected)] == ["unlinked"]
+    assert (await connected.rows(Customer), await connected.rows(Estimate)) == ([], [])
+    # Nobody was told whose it was.
+    assert await links(connected) == []
 
 
 async def test_an_invoice_waits_for_a_customer_who_was_given_up_and_is_written_after_all(connected: Office) -> None:

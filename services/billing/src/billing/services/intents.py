@@ -14,6 +14,7 @@ from billing import documents
 from billing.clashes import CustomerEdit, accept_clash, found_clash
 from billing.models import Connection, Customer, Estimate, Invoice, Push, Term
 from billing.models.books import Form
+from billing.services.drafted import blank
 from billing.services.marks import MarkService, is_first_reading
 from billing.settings import Settings
 from billing.settlement import company_day
@@ -283,6 +284,7 @@ class IntentService:
             "QuickBooks has this customer already.",
         )
         ours.merged_into_id, ours.is_active = twin.id, False
+        blank(ours)
         for model in (Estimate, Invoice):
             await self._uow.session.execute(
                 update(model).where(model.customer_id == ours.id).values(customer_id=twin.id)

@@ -26,21 +26,13 @@ from billing.models import (
     ContactCopy,
     Customer,
     ErasedContact,
-    Estimate,
     Job,
     MatchCandidate,
     PropertyCopy,
     Visit,
 )
 from billing.services.announcing import Announcer
-from billing.services.drafted import is_only_drafted
-from billing.states import EstimateStatus
-
-ERASED = "Erased"
-"""The title of a job whose person was erased, and the name of a customer who stands in no books."""
-_PERSONAL = (
-    "given_name", "family_name", "company_name", "email", "phone", "street", "city", "region", "postal_code",
-)  # fmt: skip
+from billing.services.drafted import ERASED, erase
 
 _PERSON = text("""
     WITH RECURSIVE chain (contact_id) AS (
@@ -252,25 +244,9 @@ class PeopleService:
             .where(MatchCandidate.contact_id.in_(family), MatchCandidate.status == CandidateStatus.OPEN)
             .values(status=CandidateStatus.OBSOLETE)
         )
-        await self._blank_drafted(family)
+        await erase(self._uow, self._announcer, family)
         await self._unlink_customers(family)
         await self._blank_jobs(family)
-
-    async def _blank_drafted(self, family: Sequence[UUID]) -> None:
-        """A customer whom QuickBooks never got is in no books, nor is what was drafted for them."""
-        session = self._uow.session
-        rows = await session.scalars(
-            select(Customer)
-            .where(Customer.contact_id.in_(family), is_only_drafted())
-            .order_by(Customer.id)
-            .with_for_update()
-        )
-        for row in rows.all():
-            drafts = delete(Estimate).where(Estimate.customer_id == row.id, Estimate.status == EstimateStatus.DRAFT)
-            await session.execute(drafts)
-            for name in _PERSONAL:
-                setattr(row, name, None)
-            row.display_name, row.name_keys, row.is_active = ERASED, [], False
 
     async def _unlink_customers(self, family: Sequence[UUID]) -> None:
         """Until none is seen: a merge in QuickBooks may have moved the link of a row while it was waited for."""

@@ -1,0 +1,196 @@
+"""A person is erased whom QuickBooks never got: what was drafted for them stands in no books, and goes too."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+from billing.models import Customer, Estimate, Invoice, MatchCandidate
+from billing.services.people import PeopleService
+from billing.states import EstimateStatus
+from shared.events.contacts import ContactErased
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from .office import Office
+
+ANA: dict[str, Any] = {
+    "first_name": "Ana",
+    "last_name": "Lima",
+    "phones": ["+16175550142"],
+    "emails": ["ana@example.com"],
+    "address": {"street": "12 Elm St", "city": "Quincy", "state": "MA", "zip": "02169"},
+}
+TOLD = ("ana", "lima", "6175550142", "elm st", "quincy", "02169", "her mat")
+"""What tells who it was, in lower case."""
+WRITES = "quickbooks/writes"
+
+
+async def post(office: Office, path: str, **body: Any) -> dict[str, Any]:
+    answer = await office.api.post(f"/api/v1/{path}", json=body)
+    assert answer.is_success, answer.text
+    return dict(answer.json())
+
+
+async def draft(office: Office, contact: UUID) -> dict[str, Any]:
+    items = (await office.api.get("/api/v1/items")).json()["items"]
+    line = {"item_id": items[0]["id"], "quantity": "2", "unit_price": "100", "description": "The wall behind her mat"}
+    return await post(office, "estimates", contact_id=str(contact), memo="For Ana", lines=[line])
+
+
+async def refuse_customer(office: Office) -> None:
+    await office.turn(calls={"chosen": {"create customer": ["fault_in_200"]}})
+
+
+async def opened(office: Office, contact: UUID) -> dict[str, Any]:
+    """An estimate that waits for a customer whom QuickBooks refused."""
+    await refuse_customer(office)
+    made = await draft(office, contact)
+    await post(office, f"estimates/{made['id']}/send")
+    await office.settle()
+    return made
+
+
+async def failed(office: Office) -> dict[str, Any]:
+    (found,) = (await office.api.get(f"/api/v1/{WRITES}", params={"state": "failed"})).json()["items"]
+    return dict(found)
+
+
+async def drop(office: Office) -> None:
+    await post(office, f"{WRITES}/{(await failed(office))['id']}/drop")
+    await office.settle()
+
+
+async def given_up(office: Office, contact: UUID) -> dict[str, Any]:
+    """A draft again, of a customer whose write was given up."""
+    made = await opened(office, contact)
+    await drop(office)
+    await drop(office)
+    return dict((await office.api.get(f"/api/v1/estimates/{made['id']}")).json())
+
+
+async def discard(office: Office, made: dict[str, Any]) -> None:
+    answer = await office.api.delete(f"/api/v1/estimates/{made['id']}", headers={"If-Match": f'"{made["version"]}"'})
+    assert answer.status_code == 204, answer.text
+
+
+async def erase(office: Office, contact: UUID) -> None:
+    async with office.begin() as tx:
+        await (await tx.aget(PeopleService)).record_erasure(ContactErased(contact_id=contact, phone_hashes=[]))
+
+
+async def traces(office: Office, *tables: str) -> list[str]:
+    """Rows that tell who it was."""
+    found: list[str] = []
+    async with office.begin() as tx:
+        session = await tx.aget(AsyncSession)
+        for table in tables or ("customer", "estimate", "invoice", "push", "contact_copy", "job"):
+            rows = await session.scalars(text(f"SELECT CAST(row_to_json(one) AS text) FROM {table} AS one"))
+            found += [f"{table} {row}" for row in rows if any(word in row.lower() for word in TOLD)]
+    return found
+
+
+async def test_of_a_customer_who_was_given_up_and_discarded_nothing_is_kept(connected: Office) -> None:
+    contact = await connected.knows(**ANA)
+    await discard(connected, await given_up(connected, contact))
+    assert await traces(connected, "customer") == []
+    await erase(connected, contact)
+    assert await traces(connected) == []
+
+
+async def test_of_a_customer_who_gave_way_nothing_is_kept(connected: Office) -> None:
+    contact = await connected.knows(**ANA)
+    made = await given_up(connected, contact)
+    theirs = await connected.new_customer("Somebody")
+    await connected.settle()
+    kept = await connected.one(Customer, Customer.qb_id == theirs["Id"])
+    await post(connected, f"customers/{kept.id}/link", contact_id=str(contact))
+    gone = await connected.one(Customer, Customer.id == UUID(made["customer"]["id"]))
+    assert (gone.is_active, gone.merged_into_id) == (False, kept.id)
+    assert await traces(connected, "customer") == []
+
+
+async def test_of_a_customer_whom_quickbooks_had_already_nothing_is_kept(connected: Office) -> None:
+    contact = await connected.knows(**ANA)
+    theirs = await connected.new_customer("L.", PrimaryPhone={"FreeFormNumber": "(617) 555-0142"})
+    made = await draft(connected, contact)
+    await post(connected, f"estimates/{made['id']}/push")
+    await connected.settle()
+    gone = await connected.one(Customer, Customer.qb_id.is_(None))
+    kept = await connected.one(Customer, Customer.qb_id == theirs["Id"])
+    assert (gone.merged_into_id, kept.contact_id) == (kept.id, contact)
+    assert (gone.display_name, gone.phone, gone.email, gone.street) == ("Erased", None, None, None)
+
+
+async def test_who_was_unlinked_from_them_by_hand_is_erased_with_its_drafts(connected: Office) -> None:
+    contact = await connected.knows(**ANA)
+    made = await draft(connected, contact)
+    await post(connected, f"customers/{made['customer']['id']}/unlink")
+    await connected.settle()
+    await erase(connected, contact)
+    assert await connected.rows(Customer) == []
+    assert await connected.rows(MatchCandidate) == []
+    assert await traces(connected) == []
+
+
+async def test_whom_somebody_said_not_to_be_them_keeps_what_is_theirs(connected: Office) -> None:
+    other = await connected.knows(first_name="Anna", last_name="Lima", phones=["+16175550142"])
+    made = await draft(connected, other)
+    await post(connected, f"customers/{made['customer']['id']}/unlink")
+    await connected.settle()
+    ana = await connected.knows(**ANA)
+    await connected.settle()
+    (doubt,) = (await connected.api.get("/api/v1/customers/matches")).json()["items"]
+    await post(connected, f"customers/matches/{doubt['id']}/refuse")
+    await erase(connected, ana)
+    assert (await connected.one(Customer)).display_name == "Anna Lima"
+
+
+@pytest.mark.parametrize("has_invoice", [False, True])
+async def test_what_waits_for_a_customer_who_was_given_up_is_given_up_with_them(
+    connected: Office, has_invoice: bool
+) -> None:
+    contact = await connected.knows(**ANA)
+    made = await opened(connected, contact)
+    if has_invoice:
+        await post(connected, f"estimates/{made['id']}/accept", name="Ana Lima", note="Mind her mat")
+        await post(connected, "invoices", estimate_id=made["id"])
+    await drop(connected)
+    push = await failed(connected)
+    assert push["kind"] == "create_estimate"
+    await erase(connected, contact)
+    refused = await connected.api.post(f"/api/v1/{WRITES}/{push['id']}/retry")
+    assert (refused.status_code, refused.json()["code"]) == (409, "invalid_transition")
+    await connected.settle()
+    assert await connected.ledger() == []
+    assert {state for _, state in await connected.pushes()} == {"dropped"}
+    assert await traces(connected) == []
+    # Others may have been told of it.
+    row = await connected.one(Estimate)
+    assert (row.status, row.is_deleted, row.total_cents) == (EstimateStatus.DELETED, True, 0)
+    assert [(one.is_deleted, one.balance_cents) for one in await connected.rows(Invoice)] == [(True, 0)] * has_invoice
+
+
+async def test_a_customer_whom_quickbooks_refused_is_not_written_once_they_are_erased(connected: Office) -> None:
+    contact = await connected.knows(**ANA)
+    await opened(connected, contact)
+    push = await failed(connected)
+    assert push["kind"] == "create_customer"
+    await erase(connected, contact)
+    assert (await connected.api.post(f"/api/v1/{WRITES}/{push['id']}/retry")).status_code == 409
+    await connected.settle()
+    assert await connected.ledger() == []
+    assert await traces(connected) == []
+
+
+async def test_a_given_up_invoice_leads_to_its_estimate(connected: Office) -> None:
+    contact = await connected.knows(**ANA)
+    made = await opened(connected, contact)
+    await post(connected, f"estimates/{made['id']}/accept", name="Ana Lima")
+    await post(connected, "invoices", estimate_id=made["id"])
+    await drop(connected)
+    await drop(connected)
+    assert (await connected.one(Estimate)).status is EstimateStatus.DRAFT
+    await erase(connected, contact)
+    invoice = await connected.one(Invoice)
+    assert (await connected.one(Estimate)).id == invoice.estimate_id
+    assert await traces(connected) == []
