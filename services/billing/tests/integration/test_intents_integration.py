@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 import svcs
 from billing.models import Customer, Estimate, Invoice, Push
+from billing.services.intents import IntentService
 from billing.services.pushing import MOST_CLASHES, PushProcess
 from billing.states import EstimateStatus, PushKind, PushState
 from shared.clock import wall_now
@@ -160,6 +161,30 @@ async def test_of_a_customer_that_was_given_up_the_estimate_says_so_and_brings_i
     await connected.settle()
     assert (await shown(connected, f"estimates/{made['id']}"))["qb_id"] is not None
     assert await written(connected) == [("Customer", "created"), ("Estimate", "created")]
+
+
+async def test_whom_somebody_links_while_their_customer_is_brought_back_is_written_no_second_time(
+    connected: Office,
+) -> None:
+    await connected.turn(calls={"chosen": {"create customer": ["fault_in_200"]}})
+    made = await pushed(connected)
+    await decide(connected, "drop", (await failed(connected)).id)
+    theirs = await connected.new_customer("Somebody")
+    await connected.settle()
+    row = await connected.one(Customer, Customer.qb_id == theirs["Id"])
+    push = await failed(connected)
+    async with connected.begin() as tx:
+        await (await tx.aget(IntentService)).retry(push.id)
+        await (await tx.aget(AsyncSession)).flush()
+        # Whoever links sees nothing of it yet.
+        await post(connected, f"customers/{row.id}/link", contact_id=made["customer"]["contact_id"])
+    await connected.settle()
+    assert len(await connected.ledger("Customer")) == 1
+    gone = await connected.one(Customer, Customer.id == UUID(made["customer"]["id"]))
+    assert (gone.qb_id, gone.is_active, gone.merged_into_id) == (None, False, row.id)
+    form = (await connected.quickbooks("GET", f"estimate/{(await connected.one(Estimate)).qb_id}"))["Estimate"]
+    assert form["CustomerRef"]["value"] == theirs["Id"]
+    assert {state for _, state in await connected.pushes()} == {"done", "dropped"}
 
 
 async def test_an_edit_that_was_refused_holds_no_estimate_back(connected: Office) -> None:

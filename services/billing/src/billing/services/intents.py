@@ -137,6 +137,8 @@ class IntentService:
         is_create = push.kind in (PushKind.CREATE_CUSTOMER, PushKind.CREATE_ESTIMATE, PushKind.CREATE_INVOICE)
         if is_create and target.qb_id is not None:
             return None  # A webhook told of it before its answer came.
+        if is_create and isinstance(target, Customer) and target.merged_into_id is not None:
+            return None  # It gave way before it was seen that somebody wants it written; so did its forms.
         if not is_create and target.qb_id is None:
             raise NotReady("It is not in QuickBooks, as writing it there failed before.", code="not_in_quickbooks")
         if push.request_id is None or push.body is None:
