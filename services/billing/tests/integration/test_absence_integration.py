@@ -1,4 +1,4 @@
-"""Nothing expires, falls overdue or is compared in books that nobody keeps up to date; it is once they are read again."""
+"""Nothing expires, falls overdue or is compared in books that nobody keeps up to date: it is once they were read."""
 
 from datetime import timedelta
 from typing import Any
