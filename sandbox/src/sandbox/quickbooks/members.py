@@ -67,7 +67,7 @@ def _is_deeper(value: Any, most: int) -> bool:
 
 
 def _fault(error: ValidationError) -> faults.QuickBooksFault:
-    name = next(part for part in reversed(error.absolute_path) if isinstance(part, str))
+    name = next((part for part in reversed(error.absolute_path) if isinstance(part, str)), "")
     if error.validator == "maxLength":
         return faults.too_long(error.validator_value, len(error.instance))
     if error.validator == "enum":

@@ -116,8 +116,8 @@ def _field_problem(problem: dict[str, Any]) -> FieldProblem:
     match problem["type"]:
         case "json_invalid":
             # Here the place is a character's, not a field's.
-            place, at = problem["loc"]
-            field, message = str(place), f"This is no JSON: {problem['ctx']['error']} at character {at}."
+            *place, at = problem["loc"]
+            field, message = ".".join(map(str, place)), f"This is no JSON: {problem['ctx']['error']} at character {at}."
         case "value_error":
             message = str(problem["ctx"]["error"])
     return FieldProblem(field=field, message=message)
