@@ -34,10 +34,15 @@ class WebhookDelivery(Base, Identified):
 
 
 class Notice(Base):
-    """One change that a webhook told of, by its event id. What changed is always read."""
+    """One change that a webhook told of, by its event id, or one that we noted ourselves (`own …`): what is to be read
+    again, a form that went to another customer, a merge that shows in those. What changed is always read.
+    """
 
     __tablename__ = "notice"
-    __table_args__ = (Index("ix_notice_pending", "realm_id", "seq", postgresql_where=text("processed_at IS NULL")),)
+    __table_args__ = (
+        Index("ix_notice_pending", "realm_id", "seq", postgresql_where=text("processed_at IS NULL")),
+        Index("ix_notice_gone", "realm_id", "gone_id", postgresql_where=text("gone_id IS NOT NULL")),
+    )
 
     seq: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     event_id: Mapped[str] = mapped_column(unique=True)
@@ -46,7 +51,7 @@ class Notice(Base):
     qb_id: Mapped[str]
     operation: Mapped[str]
     gone_id: Mapped[str | None]
-    """Of a merge: the customer that is no more."""
+    """Of a merge: the customer that is no more. Of a form that went to another one, `qb_id`: whose it was before."""
     occurred_at: Mapped[datetime]
     received_at: Mapped[datetime]
     processed_at: Mapped[datetime | None]
