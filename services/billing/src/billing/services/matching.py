@@ -26,7 +26,9 @@ Matches = dict[UUID, Match]
 
 
 class MatchService:
-    """Lives in one transaction. Holds the customers that it looks at, and waits for nobody then."""
+    """Lives in one transaction. Holds the customers that it looks at, and the persons who are theirs where nobody else
+    has them; with both it waits only for customers of these persons whom nothing but drafts names.
+    """
 
     def __init__(self, uow: UnitOfWork, people: PeopleService, announcer: Announcer) -> None:
         self._uow = uow
