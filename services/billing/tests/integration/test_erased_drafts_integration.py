@@ -1,10 +1,12 @@
 """A person is erased whom QuickBooks never got: what was drafted for them stands in no books, and goes too."""
 
+import asyncio
 from typing import Any
 from uuid import UUID
 
 import pytest
 from billing.models import Customer, Estimate, Invoice, MatchCandidate
+from billing.services.intents import IntentService
 from billing.services.people import PeopleService
 from billing.states import EstimateStatus
 from shared.events.contacts import ContactErased
@@ -179,6 +181,45 @@ async def test_a_customer_whom_quickbooks_refused_is_not_written_once_they_are_e
     assert (await connected.api.post(f"/api/v1/{WRITES}/{push['id']}/retry")).status_code == 409
     await connected.settle()
     assert await connected.ledger() == []
+    assert await traces(connected) == []
+
+
+async def test_what_is_tried_again_while_they_are_erased_is_written_whole(connected: Office) -> None:
+    contact = await connected.knows(**ANA)
+    await opened(connected, contact)
+    await drop(connected)
+    async with connected.begin() as tx:
+        await (await tx.aget(IntentService)).retry(UUID((await failed(connected))["id"]))
+        await (await tx.aget(AsyncSession)).flush()
+        erasing = asyncio.create_task(erase(connected, contact))
+        await connected.somebody_waits()
+    await erasing
+    await connected.settle()
+    row = await connected.one(Customer)
+    assert (row.display_name, row.contact_id, row.qb_id is None) == ("Ana Lima", None, False)
+    assert (await connected.one(Estimate)).qb_id is not None
+
+
+async def test_of_a_customer_who_was_on_the_way_nothing_is_kept_once_it_is_given_up(connected: Office) -> None:
+    contact = await connected.knows(**ANA)
+    await refuse_customer(connected)
+    made = await draft(connected, contact)
+    await post(connected, f"estimates/{made['id']}/push")
+    await erase(connected, contact)
+    await connected.settle()
+    assert await traces(connected, "customer") != []
+    await drop(connected)
+    assert {state for _, state in await connected.pushes()} == {"dropped"}
+    assert await traces(connected) == []
+
+
+async def test_who_was_unlinked_by_hand_is_kept_where_its_write_is_given_up(connected: Office) -> None:
+    contact = await connected.knows(**ANA)
+    made = await opened(connected, contact)
+    await post(connected, f"customers/{made['customer']['id']}/unlink")
+    await drop(connected)
+    assert (await connected.one(Customer)).display_name == "Ana Lima"
+    await erase(connected, contact)
     assert await traces(connected) == []
 
 

@@ -111,31 +111,51 @@ async def erase(uow: UnitOfWork, announcer: Announcer, family: Collection[UUID])
 
     The caller lets nobody write down anything of them meanwhile.
     """
-    # What is proposed has a score; what somebody drafted or linked has none.
-    was_theirs = exists().where(
-        MatchCandidate.customer_id == Customer.id,
-        MatchCandidate.contact_id.in_(family),
-        MatchCandidate.status == CandidateStatus.REFUSED,
-        MatchCandidate.score == 0,
-    )
-    theirs = or_(Customer.contact_id.in_(family), and_(Customer.contact_id.is_(None), was_theirs))
+    was_theirs = and_(Customer.contact_id.is_(None), _was_unlinked(MatchCandidate.contact_id.in_(family)))
     rows = await uow.session.scalars(
         select(Customer)
         # A write that failed was refused for good: QuickBooks has nothing of it.
-        .where(theirs, _is_ours_alone(PushState.PENDING))
+        .where(or_(Customer.contact_id.in_(family), was_theirs), _is_ours_alone(PushState.PENDING))
         .order_by(Customer.id)
         # Whoever makes an invoice has its estimate already, and names the customer.
         .with_for_update(key_share=True)
     )
     for row in rows.all():
-        await _erase_forms(uow, row)
-        is_named = await uow.session.scalar(select(_is_named()).where(Customer.id == row.id))
-        if row.link_version == 0 and not is_named:
-            await _delete(uow, row)
-        else:
-            announcer.unlink(row, reason="erased")
-            row.is_active = False
-            blank(row)
+        announcer.unlink(row, reason="erased")
+        await _erase(uow, row)
+
+
+async def erase_given_up(uow: UnitOfWork, customer_id: UUID) -> None:
+    """Of a customer whose write was given up, and whose person was erased while it was on its way. Nobody is erased
+    meanwhile.
+    """
+    row = await uow.session.scalar(
+        select(Customer)
+        .where(Customer.id == customer_id, Customer.contact_id.is_(None), ~_was_unlinked(), is_only_drafted())
+        .with_for_update(key_share=True)
+    )
+    if row is not None:
+        await _erase(uow, row)
+
+
+def _was_unlinked(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Of a customer: by hand. What was only proposed and refused has a score; what was drafted or linked has none."""
+    return exists().where(
+        MatchCandidate.customer_id == Customer.id,
+        MatchCandidate.status == CandidateStatus.REFUSED,
+        MatchCandidate.score == 0,
+        *conditions,
+    )
+
+
+async def _erase(uow: UnitOfWork, row: Customer) -> None:
+    await _erase_forms(uow, row)
+    is_named = await uow.session.scalar(select(_is_named()).where(Customer.id == row.id))
+    if row.link_version == 0 and not is_named:
+        await _delete(uow, row)
+        return
+    row.is_active = False
+    blank(row)
 
 
 async def _erase_forms(uow: UnitOfWork, customer: Customer) -> None:

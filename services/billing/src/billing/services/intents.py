@@ -14,8 +14,9 @@ from billing import documents
 from billing.clashes import CustomerEdit, accept_clash, found_clash
 from billing.models import Connection, Customer, Estimate, Invoice, Push, Term
 from billing.models.books import Form
-from billing.services.drafted import blank
+from billing.services.drafted import blank, erase_given_up
 from billing.services.marks import MarkService, is_first_reading
+from billing.services.people import hold_erasures
 from billing.settings import Settings
 from billing.settlement import company_day
 from billing.states import EstimateStatus, PushKind, PushState, Source
@@ -326,6 +327,8 @@ class IntentService:
         """Give it up, and with it what waits behind it. Raises NotFound or InvalidTransition."""
         push = await self._failed(push_id)
         push.state, push.settled_at = PushState.DROPPED, self._uow.now
+        if push.kind is PushKind.CREATE_CUSTOMER:
+            await erase_given_up(self._uow, push.target_id)
         if push.kind in (PushKind.CREATE_ESTIMATE, PushKind.CREATE_INVOICE):
             await self._give_up(push)
         if push.kind in (PushKind.UPDATE_CUSTOMER, PushKind.MARK_ESTIMATE):
@@ -368,6 +371,8 @@ class IntentService:
             await self._marks.read_again(push.realm_id, _ENTITIES[push.kind], [target.qb_id])
 
     async def _failed(self, push_id: UUID) -> Push:
+        """Locked; nobody is erased meanwhile, which gives writes up too."""
+        await hold_erasures(self._uow)
         push = await self._uow.session.get(Push, push_id, with_for_update=True)
         if push is None:
             raise NotFound("There is no such write.")

@@ -76,6 +76,11 @@ _MERGES = text("SELECT pg_advisory_xact_lock(hashtext('merges'))")
 MATCH_CHANNEL = "matching"
 
 
+async def hold_erasures(uow: UnitOfWork) -> None:
+    """See `PeopleService.hold_erasures`: for whoever needs nothing else of people."""
+    await uow.session.execute(_NO_ERASURE)
+
+
 class PeopleService:
     """Lives in one transaction."""
 
@@ -111,7 +116,7 @@ class PeopleService:
 
         First of all: an erasure waits for whoever holds it, and locks rows of jobs and customers then.
         """
-        await self._uow.session.execute(_NO_ERASURE)
+        await hold_erasures(self._uow)
 
     async def contact(self, contact_id: UUID) -> ContactCopy:
         """The person whom this id stands for, not erased until the transaction ends. Raises NotFound or ContactGone."""
