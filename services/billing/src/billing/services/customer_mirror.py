@@ -64,10 +64,10 @@ class CustomerMirror:
             row.is_active = False
             row.touch()
 
-    async def named(self, realm_id: str, seen: Iterable[Seen]) -> dict[str, Party]:
+    async def named(self, realm_id: str, entity: str, seen: Iterable[Seen]) -> dict[str, Party]:
         """The customers that these name, before they are stored; one that QuickBooks does not give stands as a stub."""
         seen = list(seen)
-        await note_moves(self._uow, realm_id, seen)
+        await note_moves(self._uow, realm_id, entity, seen)
         ids = {one.customer for one in seen if isinstance(one, FormSeen | PaymentSeen | RefundSeen)}
         rows = await self._uow.session.execute(
             select(Customer.qb_id, Customer.id, Customer.contact_id).where(

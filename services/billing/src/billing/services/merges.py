@@ -1,7 +1,7 @@
 """Merges in QuickBooks that nobody told of: what was a customer's who is gone, and turned up at another one."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -23,17 +23,9 @@ from billing.models import (
     Payment,
     among,
 )
-from billing.provider import (
-    NOBODY,
-    CreditMemoSeen,
-    EstimateSeen,
-    FormSeen,
-    InvoiceSeen,
-    PaymentSeen,
-    RefundSeen,
-    Seen,
-)
+from billing.provider import NOBODY, FormSeen, PaymentSeen, RefundSeen, Seen
 from billing.services.marks import NOTICE_CHANNEL
+from billing.services.mirrored import MODELS
 from billing.services.people import PeopleService
 from billing.states import PaymentKind
 
@@ -47,16 +39,9 @@ throttles lies between. What was noted longer ago is a move of its own, and says
 """
 MOVED_HERE = "Its estimates and invoices moved to this customer in QuickBooks"
 _SCORE = 70
-_MODELS: Mapping[type[Seen], type[Any]] = {
-    EstimateSeen: Estimate,
-    InvoiceSeen: Invoice,
-    CreditMemoSeen: CreditMemo,
-    PaymentSeen: Payment,
-    RefundSeen: Payment,
-}
 
 
-async def note_moves(uow: UnitOfWork, realm_id: str, seen: Iterable[Seen]) -> None:
+async def note_moves(uow: UnitOfWork, realm_id: str, entity: str, seen: Iterable[Seen]) -> None:
     """Before forms of one kind are stored: keep from whom to whom some went, and have both customers read again.
 
     Customers that are nobody's are left out, and those of whom QuickBooks told that they were merged.
@@ -64,7 +49,7 @@ async def note_moves(uow: UnitOfWork, realm_id: str, seen: Iterable[Seen]) -> No
     forms = {one.id: one for one in seen if isinstance(one, FormSeen | PaymentSeen | RefundSeen)}
     if not forms:
         return
-    model = _MODELS[type(next(iter(forms.values())))]
+    model = MODELS[entity]
     statement = (
         select(model.qb_id, model.sync_token, model.qb_updated_at, Customer.qb_id)
         .join(Customer, Customer.id == model.customer_id)
@@ -77,8 +62,8 @@ async def note_moves(uow: UnitOfWork, realm_id: str, seen: Iterable[Seen]) -> No
         )
     )
     if model is Payment:
-        is_refund = isinstance(next(iter(forms.values())), RefundSeen)
-        statement = statement.where(Payment.kind == (PaymentKind.REFUND if is_refund else PaymentKind.PAYMENT))
+        kind = PaymentKind.PAYMENT if entity == "Payment" else PaymentKind.REFUND
+        statement = statement.where(Payment.kind == kind)
     moves = set[tuple[str, str, str, datetime]]()
     for qb_id, sync_token, updated_at, former in await uow.session.execute(statement):
         one = forms[qb_id]

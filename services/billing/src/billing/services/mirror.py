@@ -83,7 +83,7 @@ class MirrorService:
         readable = {one.id: one for one in seen if not isinstance(one, Garbled)}
         await self._serialise(realm_id)
         ordered = sorted(readable.values(), key=lambda one: one.id)
-        customers = await self._customers.named(realm_id, ordered) if entity in _OF_CUSTOMERS else {}
+        customers = await self._customers.named(realm_id, entity, ordered) if entity in _OF_CUSTOMERS else {}
         if entity in ("Payment", "RefundReceipt"):
             kind = PaymentKind.PAYMENT if entity == "Payment" else PaymentKind.REFUND
             return await self._payments.store(realm_id, kind, ordered, customers)
