@@ -221,3 +221,32 @@ async def test_an_invoice_waits_for_a_customer_who_was_given_up_and_is_written_a
     ]  # fmt: skip
     assert (await connected.one(Estimate)).status is EstimateStatus.CLOSED
     assert await connected.rows(MatchCandidate) == []
+
+
+async def test_what_waits_for_a_customer_who_became_another_one_brings_that_one_back(connected: Office) -> None:
+    await connected.turn(calls={"chosen": {"create customer": ["fault_in_200"] * 3}})
+    primary = await connected.knows(**ANA)
+    secondary = await connected.knows(first_name="Anna", last_name="Lima", emails=["anna@example.com"])
+    writes = "/api/v1/quickbooks/writes"
+
+    async def failed(kind: str) -> list[str]:
+        found = (await connected.api.get(writes, params={"state": "failed"})).json()["items"]
+        return [push["id"] for push in found if push["kind"] == kind]
+
+    async def open_without_customer(contact: UUID) -> None:
+        await push(connected, await draft(connected, contact))
+        for push_id in await failed("create_customer"):
+            await post(connected, f"quickbooks/writes/{push_id}/drop")
+        await connected.settle()
+
+    await open_without_customer(primary)
+    await open_without_customer(secondary)
+    async with connected.begin() as tx:
+        people = await tx.aget(PeopleService)
+        await people.record_merge(ContactMerged(primary_id=primary, secondary_id=secondary, version=2))
+    await open_without_customer(primary)
+    newest, of_the_second, oldest = await failed("create_estimate")
+    await post(connected, f"quickbooks/writes/{of_the_second}/retry")
+    await connected.settle()
+    assert await failed("create_estimate") == [newest, oldest]
+    assert [line["kind"] for line in await connected.ledger()] == ["Customer", "Estimate"]

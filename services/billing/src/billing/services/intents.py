@@ -192,10 +192,15 @@ class IntentService:
             target, customer, estimate_qb_id=estimate, term_qb_id=term.qb_id if term is not None else None
         )
 
-    async def _customer_of(self, form: Form) -> str:
+    async def _customer_now(self, form: Form) -> Customer:
+        """What the customer of a form became by merges."""
         customer = await self._uow.session.get_one(Customer, form.customer_id)
         while customer.merged_into_id is not None:
             customer = await self._uow.session.get_one(Customer, customer.merged_into_id)
+        return customer
+
+    async def _customer_of(self, form: Form) -> str:
+        customer = await self._customer_now(form)
         if customer.qb_id is None:
             raise NotReady(
                 f"The customer {customer.display_name} is not in QuickBooks, as writing it there was given up. Try"
@@ -311,16 +316,16 @@ class IntentService:
         if isinstance(target, Form) and target.qb_id is None:
             # Another day, as the first one may be what was refused.
             target.written_on = company_day(self._uow.now, await self._zone(target.realm_id))
-        await self._write_customer(push)
+            if push.after_id is not None:
+                await self._write_customer(push, target)
         self._uow.wake(PUSH_CHANNEL)
         return push
 
-    async def _write_customer(self, push: Push) -> None:
-        """Of a form whose customer was given up: that is written first after all."""
-        customer = await self._uow.session.get(Customer, push.after_id) if push.after_id else None
-        if customer is None or customer.qb_id is not None or customer.merged_into_id is not None:
-            return
-        if not await self.unsettled(customer.id):
+    async def _write_customer(self, push: Push, form: Form) -> None:
+        """Of a form whose customer was given up: that, or the one that it became, is written first after all."""
+        customer = await self._customer_now(form)
+        push.after_id = customer.id
+        if customer.qb_id is None and not await self.unsettled(customer.id):
             self.queue(PushKind.CREATE_CUSTOMER, customer, by=push.created_by)
 
     async def drop(self, push_id: UUID) -> Push:
