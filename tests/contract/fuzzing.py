@@ -107,7 +107,7 @@ def description(
 def hold(case: Case, boundary: Boundary, **options: Any) -> None:
     """Send the request and hold the answer to the document."""
     aim(case, boundary)
-    case.call_and_validate(base_url=boundary.url, headers=boundary.credentials(), checks=CHECKS, timeout=30, **options)
+    case.call_and_validate(base_url=boundary.url, headers=boundary.credentials(), checks=CHECKS, timeout=180, **options)
 
 
 def aim(case: Case, boundary: Boundary) -> None:

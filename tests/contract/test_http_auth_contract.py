@@ -27,6 +27,7 @@ PUBLIC_PATHS = {
         "/public/estimates/{token}",
         "/public/estimates/{token}/accept",
         "/public/estimates/{token}/decline",
+        "/public/estimates/{token}/pay/{invoice_id}",
         "/public/calendars/{token}.ics",
     },
     "gateway": {"/.well-known/jwks.json", "/api/v1/session", "/internal/v1/token", "/public/invites/acceptance"},

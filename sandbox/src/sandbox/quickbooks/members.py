@@ -1,7 +1,7 @@
 """The members that an entity may have, and what each may hold, as the description of QuickBooks' API says."""
 
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
@@ -51,14 +51,23 @@ def with_numbers(value: Any) -> Any:
     """The checked document with numbers where common clients write the text of one."""
     if isinstance(value, dict):
         return {
-            name: _number(part) if name in NUMBERS and isinstance(part, str) else with_numbers(part)
+            name: _number(name, part) if name in NUMBERS and isinstance(part, str) else with_numbers(part)
             for name, part in value.items()
         }
     return [with_numbers(part) for part in value] if isinstance(value, list) else value
 
 
-def _number(text: str) -> Decimal | None:
-    return Decimal(text) if text else None
+def _number(name: str, text: str) -> Decimal | None:
+    """Of a member that is only shown, the description says nothing of what may be given."""
+    if not text:
+        return None
+    try:
+        found = Decimal(text)
+    except InvalidOperation:
+        raise faults.unsupported_property(name) from None
+    if not found.is_finite():
+        raise faults.unsupported_property(name)
+    return found
 
 
 def _is_deeper(value: Any, most: int) -> bool:
