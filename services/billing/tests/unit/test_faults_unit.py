@@ -78,7 +78,8 @@ class Company:
         return None
 
     async def _is_free(self, realm_id: str) -> bool:
-        return True
+        """As long as nobody has had a turn."""
+        return len(self.tokens) == 1
 
     async def _back_off(self, realm_id: str, seconds: float) -> None:
         self.waits.append(seconds)
@@ -146,6 +147,13 @@ async def test_what_was_cut_off_before_it_left_was_not_done() -> None:
     company.error = httpx.ReadTimeout("silence")  # type: ignore[attr-defined]
     assert isinstance(await company.refuses(WRITE), ProviderOutcomeUnknown)
     assert isinstance(await company.refuses(READ), ProviderUnavailable)
+
+
+async def test_who_gives_way_has_one_turn_for_both_tries() -> None:
+    company = Company(401, TOKEN_XML)
+    with pytest.raises(ProviderUnavailable) as raised:
+        await company.does(lambda books: books.pay_link("1", gives_way=True))
+    assert (company.calls, "access token" in str(raised.value)) == (2, True)
 
 
 @pytest.mark.parametrize("content", [gateway("3200", 401), TOKEN_XML, fault("100"), fault("120"), b""])

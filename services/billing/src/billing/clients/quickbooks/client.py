@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -165,7 +165,8 @@ class QuickBooksClient:
         answer = await self._try(call, token)
         if is_about_tokens(answer.response.status_code, answer.fault):
             token = await self._wire.token(self._realm_id, rejected=token)
-            answer = await self._try(call, token)
+            # What gives way took its turn with the first try: the next moment is never free.
+            answer = await self._try(replace(call, gives_way=False), token)
         if answer.response.is_success and answer.fault is None:
             return answer
         raise await self._refused(call, answer.response, answer.fault)
