@@ -14,6 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from .office import Office
+from .test_drafts_integration import discard, post
 
 ANA: dict[str, Any] = {
     "first_name": "Ana",
@@ -25,12 +26,6 @@ ANA: dict[str, Any] = {
 TOLD = ("ana", "lima", "6175550142", "elm st", "quincy", "02169", "her mat")
 """What tells who it was, in lower case."""
 WRITES = "quickbooks/writes"
-
-
-async def post(office: Office, path: str, **body: Any) -> dict[str, Any]:
-    answer = await office.api.post(f"/api/v1/{path}", json=body)
-    assert answer.is_success, answer.text
-    return dict(answer.json())
 
 
 async def draft(office: Office, contact: UUID) -> dict[str, Any]:
@@ -68,11 +63,6 @@ async def given_up(office: Office, contact: UUID) -> dict[str, Any]:
     await drop(office)
     await drop(office)
     return dict((await office.api.get(f"/api/v1/estimates/{made['id']}")).json())
-
-
-async def discard(office: Office, made: dict[str, Any]) -> None:
-    answer = await office.api.delete(f"/api/v1/estimates/{made['id']}", headers={"If-Match": f'"{made["version"]}"'})
-    assert answer.status_code == 204, answer.text
 
 
 async def erase(office: Office, contact: UUID) -> None:
