@@ -14,6 +14,8 @@ from billing.services.intents import is_held_back
 from billing.services.marks import CDC, COMPANY, DIFFERENCES, PULLS, READABLE, is_comparable, is_first_reading
 from billing.states import ConnectionStatus, PushState
 
+_FIRST = aliased(SyncMark, name="first")
+
 
 class BillingBacklog(Backlog):
     """Counts what can be done now: without a connection, nothing of QuickBooks can."""
@@ -27,13 +29,12 @@ class BillingBacklog(Backlog):
             session = uow.session
             readable = exists().where(Connection.realm_id == SyncMark.realm_id, Connection.status.in_(READABLE))
             # Kinds are pulled in their order: one that is put off puts off the later ones.
-            first = aliased(SyncMark)
             put_off = exists().where(
-                first.realm_id == SyncMark.realm_id,
-                first.name.in_(PULLS),
+                _FIRST.realm_id == SyncMark.realm_id,
+                _FIRST.name.in_(PULLS),
                 SyncMark.name.in_(PULLS),
-                first.done_at.is_(None),
-                first.due_at > uow.now,
+                _FIRST.done_at.is_(None),
+                _FIRST.due_at > uow.now,
             )
             due = select(func.count()).where(SyncMark.due_at <= uow.now, readable)
             writable = exists().where(

@@ -39,6 +39,7 @@ _ENTITIES: dict[PushKind, str] = {
     PushKind.SEND_INVOICE: "Invoice",
     PushKind.VOID_INVOICE: "Invoice",
 }
+_OTHER = aliased(Push, name="other")
 
 
 def is_held_back() -> ColumnElement[bool]:
@@ -46,14 +47,13 @@ def is_held_back() -> ColumnElement[bool]:
 
     No customer is written while the books are read for the first time: who is meant may stand on a page to come.
     """
-    other = aliased(Push)
     estimate = select(Invoice.estimate_id).where(Invoice.id == Push.target_id).correlate(Push).scalar_subquery()
     waits = exists().where(
-        other.state.in_((PushState.PENDING, PushState.FAILED)),
+        _OTHER.state.in_((PushState.PENDING, PushState.FAILED)),
         or_(
-            and_(other.target_id == Push.target_id, other.seq < Push.seq),
-            and_(other.target_id == Push.after_id, other.kind == PushKind.CREATE_CUSTOMER),
-            and_(other.target_id == estimate, other.kind == PushKind.CREATE_ESTIMATE),
+            and_(_OTHER.target_id == Push.target_id, _OTHER.seq < Push.seq),
+            and_(_OTHER.target_id == Push.after_id, _OTHER.kind == PushKind.CREATE_CUSTOMER),
+            and_(_OTHER.target_id == estimate, _OTHER.kind == PushKind.CREATE_ESTIMATE),
         ),
     )
     return or_(waits, and_(Push.kind == PushKind.CREATE_CUSTOMER, is_first_reading(Push.realm_id)))

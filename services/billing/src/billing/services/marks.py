@@ -24,6 +24,13 @@ READABLE = (ConnectionStatus.CONNECTED, ConnectionStatus.SUSPENDED)
 """A company that is suspended can be read, not written."""
 _LONGEST_PULL = timedelta(days=1)
 
+# Of the rows that a condition asks for, beside those of the statement that it stands in. Made once: an alias that is
+# new finds out about each of its columns anew, and the worker asks all the time.
+_COMPANY, _HISTORY, _CHANGES, _PULL = (
+    aliased(table, name=name)
+    for table, name in ((Connection, "company"), (SyncMark, "history"), (SyncMark, "changes"), (SyncMark, "pull"))
+)
+
 _ADD = text(
     "INSERT INTO sync_mark (realm_id, name, position, due_at, reached_at)"
     " SELECT :realm, name, 1, CAST(:due AS timestamptz), CAST(:due AS timestamptz)"
@@ -48,13 +55,12 @@ def is_after(pull: str, other: str) -> bool:
 
 def is_first_reading(realm_id: Any) -> ColumnElement[bool]:
     """Whether this company's books are being read for the first time: what is worked out of them waits for it."""
-    company, history = aliased(Connection), aliased(SyncMark)
     return exists().where(
-        history.realm_id == realm_id,
-        history.name == HISTORY,
-        history.done_at.is_(None),
-        company.realm_id == realm_id,
-        company.status.in_(READABLE),
+        _HISTORY.realm_id == realm_id,
+        _HISTORY.name == HISTORY,
+        _HISTORY.done_at.is_(None),
+        _COMPANY.realm_id == realm_id,
+        _COMPANY.status.in_(READABLE),
     )
 
 
@@ -62,15 +68,14 @@ def _is_caught_up(realm_id: Any) -> ColumnElement[bool]:
     """Whether the company can be read, all of it was read once, and so was what changed before it was connected the
     last time.
     """
-    company, history, changes = aliased(Connection), aliased(SyncMark), aliased(SyncMark)
     return exists().where(
-        company.realm_id == realm_id,
-        company.status.in_(READABLE),
-        *(mark.realm_id == realm_id for mark in (history, changes)),
-        history.name == HISTORY,
-        history.done_at.is_not(None),
-        changes.name == CDC,
-        changes.reached_at >= company.connected_at,
+        _COMPANY.realm_id == realm_id,
+        _COMPANY.status.in_(READABLE),
+        *(mark.realm_id == realm_id for mark in (_HISTORY, _CHANGES)),
+        _HISTORY.name == HISTORY,
+        _HISTORY.done_at.is_not(None),
+        _CHANGES.name == CDC,
+        _CHANGES.reached_at >= _COMPANY.connected_at,
     )
 
 
@@ -81,20 +86,18 @@ def is_kept_up(realm_id: Any, entity: str, now: datetime) -> ColumnElement[bool]
     After a long absence that takes reading everything again. A kind that is refused for good holds the later ones up
     for a day.
     """
-    company, pull = aliased(Connection), aliased(SyncMark)
     is_read = exists().where(
-        company.realm_id == realm_id,
-        pull.realm_id == realm_id,
-        pull.name == pull_name(entity),
-        or_(pull.done_at.is_not(None), company.connected_at < now - _LONGEST_PULL),
+        _COMPANY.realm_id == realm_id,
+        _PULL.realm_id == realm_id,
+        _PULL.name == pull_name(entity),
+        or_(_PULL.done_at.is_not(None), _COMPANY.connected_at < now - _LONGEST_PULL),
     )
     return and_(_is_caught_up(realm_id), is_read)
 
 
 def is_comparable(realm_id: Any) -> ColumnElement[bool]:
     """Whether what we lack of a company's books is a difference: nothing of them is still to be read."""
-    pull = aliased(SyncMark)
-    unread = exists().where(pull.realm_id == realm_id, pull.name.in_(PULLS), pull.done_at.is_(None))
+    unread = exists().where(_PULL.realm_id == realm_id, _PULL.name.in_(PULLS), _PULL.done_at.is_(None))
     return and_(_is_caught_up(realm_id), ~unread)
 
 
