@@ -24,6 +24,7 @@ E2E := tests/e2e tests/chaos
 # One more than two cores: each test waits for its servers now and then (make test JOBS=8 on a larger machine).
 JOBS ?= 3
 PYTEST := $(PY) -m pytest -q
+# Of unit and integration tests: tracing halves their speed, and what only a generated call reaches is not tested.
 COVERAGE := --cov --cov-report=
 
 .PHONY: help
@@ -88,7 +89,8 @@ demo: up ## Run a campaign on generated home owners, and show that all figures a
 .PHONY: test
 test: venv check ## Run everything: checks, all tests, their coverage
 	@$(PY) -m coverage erase
-	$(PYTEST) -n $(JOBS) --dist worksteal $(COVERAGE) $(UNIT) $(INTEGRATION) $(CONTRACT)
+	$(PYTEST) -n $(JOBS) --dist worksteal $(COVERAGE) $(UNIT) $(INTEGRATION)
+	$(PYTEST) -n $(JOBS) --dist worksteal $(CONTRACT)
 	$(PYTEST) $(E2E)
 	@$(PY) -m coverage report --skip-covered --fail-under=90
 

@@ -93,7 +93,7 @@ async def test_a_worker_that_dies_with_new_tokens_in_hand_loses_nothing_but_them
         invoice = await billing.invoice(system, made)
         await system.wait_restarted(WORKER, pid)
         if is_dead:
-            await until(lambda: _needs_reconnect(system), within=60, what="a person is asked for")
+            await until(lambda: _needs_reconnect(system), what="a person is asked for")
             shown = await system.get(f"/api/v1/invoices/{invoice['id']}")
             assert [write["state"] for write in shown["writes"]] == ["pending"]
             await billing.connect(system)
@@ -124,7 +124,7 @@ async def test_webhooks_that_were_not_answered_or_never_came_are_made_up_for(sys
             try:
                 await billing.people_do(system, "payments", **payment)
                 await billing.people_do(system, "payments", **payment)
-                await until(lambda: system.rows("sandbox", UNANSWERED), within=30, what="an attempt was not answered")
+                await until(lambda: system.rows("sandbox", UNANSWERED), what="an attempt was not answered")
             finally:
                 await system.kill(API, signal.SIGCONT)
             assert pid

@@ -45,7 +45,7 @@ async def person(system: System, phone: str, *, name: str = "Ana", email: str = 
         body["emails"] = [{"email": email}]
     contact = await system.post("/api/v1/contacts", body)
     known = "SELECT 1 FROM contact_copy WHERE contact_id = $1::uuid"
-    await until(lambda: system.rows("billing", known, contact["id"]), within=30, what="billing knows the contact")
+    await until(lambda: system.rows("billing", known, contact["id"]), what="billing knows the contact")
     return str(contact["id"])
 
 

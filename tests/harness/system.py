@@ -216,7 +216,7 @@ class System:
             found = (await asyncio.to_thread(self.stack.status))[process].pid
             return found if found != pid and has_its_environment(found) else 0
 
-        return await until(started, within=60, what=f"the supervisor restarts {process}")
+        return await until(started, what=f"the supervisor restarts {process}")
 
     async def wait_restarted(self, process: str, pid: int, within: float = 60) -> None:
         """Return once that very process has died and the supervisor's next one serves."""
@@ -274,7 +274,7 @@ class System:
 
     async def numbers(self) -> list[dict[str, Any]]:
         """Our sending numbers: read from the provider soon after the start, not at once."""
-        return await until(self._numbers, within=30, what="the provider's numbers are known")
+        return await until(self._numbers, what="the provider's numbers are known")
 
     async def _numbers(self) -> list[dict[str, Any]]:
         return list((await self.get("/api/v1/phone-numbers"))["items"])

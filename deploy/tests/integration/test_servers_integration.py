@@ -88,7 +88,7 @@ async def test_servers_die_with_the_process_that_started_them(tmp_path: Path) ->
     assert len(pids) == 2
     parent.send_signal(signal.SIGKILL)
     await parent.wait()
-    await until(lambda: not any(_runs(pid) for pid in pids), within=10)
+    await until(lambda: not any(_runs(pid) for pid in pids))
     PostgresServer(tmp_path / "postgres", 1, password="p").remove()
 
 
@@ -103,9 +103,9 @@ async def test_a_frozen_nats_thaws(tmp_path: Path) -> None:
     with NatsServer(tmp_path / "nats", free_port(), free_port(), users=[]) as server:
         server.pause()
         # The signal takes a moment to reach every thread of it.
-        await until(lambda: not server.is_ready(), within=5)
+        await until(lambda: not server.is_ready())
         server.resume()
-        await until(server.is_ready, within=5)
+        await until(server.is_ready)
         server.kill()
         assert not server.is_ready()
         assert server.start().is_ready()

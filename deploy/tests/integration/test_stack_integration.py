@@ -64,7 +64,7 @@ async def test_what_is_killed_comes_back(new_stack: NewStack, process: str) -> N
     stack = new_stack()
     stack.up()
     killed = stack.kill(process, signal.SIGKILL)
-    await until(lambda: stack.status()[process].pid not in (0, killed), within=20)
+    await until(lambda: stack.status()[process].pid not in (0, killed))
     stack.wait_ready(within=30)
 
 
@@ -85,7 +85,7 @@ async def test_a_machine_that_lost_power_comes_back(new_stack: NewStack) -> None
     stack.up()
     supervisor = int((stack.state_dir / "run" / "supervisord.pid").read_text())
     os.kill(supervisor, signal.SIGKILL)  # everything under it goes too, and leaves its pid files and sockets behind
-    await until(lambda: _all_free(stack), within=20)
+    await until(lambda: _all_free(stack))
     stack.up()
     stack.wait_ready()
 

@@ -2,7 +2,9 @@
 
 import asyncio
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+REFUSED = range(400, 500)
 
 
 class Bell:
@@ -22,15 +24,29 @@ class Bell:
 
 
 class RingsAtChanges:
-    """Rings once a request that may change something was answered: texts that come in, a clock that is moved."""
+    """Rings once a request that may have changed something was answered: texts that come in, a clock that is moved.
+
+    One that was refused has changed nothing.
+    """
 
     def __init__(self, app: ASGIApp, bell: Bell) -> None:
         self._app = app
         self._bell = bell
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
+        if scope["type"] != "http" or scope["method"] == "GET":
             await self._app(scope, receive, send)
+            return
+        is_refused = False
+
+        async def noting_send(message: Message) -> None:
+            nonlocal is_refused
+            if message["type"] == "http.response.start":
+                is_refused = message["status"] in REFUSED
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting_send)
         finally:
-            if scope["type"] == "http" and scope["method"] != "GET":
+            if not is_refused:
                 self._bell.ring()

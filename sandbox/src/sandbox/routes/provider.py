@@ -1,5 +1,6 @@
 """The provider's surface as one router: every operation of the description, and its way of saying 404."""
 
+from functools import cache
 from html import escape
 
 from fastapi import APIRouter, FastAPI
@@ -19,6 +20,7 @@ RESOURCES = (conversations, directory, messages, webhooks)
 OWN_PATHS = ("/sandbox/", "/internal/", "/livez", "/readyz", "/metrics", "/openapi.json")
 
 
+@cache
 def provider_router() -> APIRouter:
     router = APIRouter()
     for path, method, edge in edges(load_description()):
@@ -26,6 +28,7 @@ def provider_router() -> APIRouter:
     return router
 
 
+@cache
 def quickbooks_router() -> APIRouter:
     """Intuit's surface: its OAuth endpoints and the accounting API."""
     router = APIRouter()

@@ -109,7 +109,7 @@ class Office:
     async def health(self) -> dict[str, Any]:
         return dict((await self.api.get("/api/v1/quickbooks/connection")).json())
 
-    async def settle(self, within: float = 20) -> None:
+    async def settle(self, within: float = 90) -> None:
         """Until neither side has anything left to do at this instant."""
         deadline = time.monotonic() + within
         calm = 0
@@ -138,7 +138,7 @@ class Office:
             async with self.begin() as tx:
                 return bool((await (await tx.aget(AsyncSession)).execute(_WAITING)).first())
 
-        await until(waits, within=10, what="a transaction waits for a lock")
+        await until(waits, what="a transaction waits for a lock")
 
     async def rows(self, model: type[Row], *conditions: Any) -> Sequence[Row]:
         async with self.begin() as tx:

@@ -252,7 +252,7 @@ async def test_whoever_gives_up_waiting_ends_no_refresh(connected: Office) -> No
     async def is_refreshed() -> bool:
         return (await connected.one(OAuthToken)).refreshes == 1
 
-    await until(is_refreshed, within=10, what="the refresh came to its end")
+    await until(is_refreshed, what="the refresh came to its end")
 
 
 async def test_no_refresh_moves_the_end_of_a_consent(office: Office) -> None:

@@ -249,7 +249,7 @@ async def test_pages_that_wait_to_be_stored_when_reading_fails_are_stored(office
     async with storing_waits(office):
         pulling = asyncio.create_task((await pull_process(office)).run_once())
         await office.somebody_waits()
-        await until(lambda: answered() - before >= 3, within=60)
+        await until(lambda: answered() - before >= 3)
         assert await office.rows(Term) == []
     assert await asyncio.wait_for(pulling, 30) == 2
     assert list(await pulled(office)) == ["pull Term", "pull Item"]
@@ -279,7 +279,7 @@ async def test_storing_that_fails_ends_the_reading(office: Office) -> None:
             pulling = asyncio.create_task((await pull_process(office)).run_once())
             await office.somebody_waits()
             # One is being stored, and one that is read waits for room.
-            await until(lambda: answered() - before >= 2 + PAGES_AHEAD, within=60)
+            await until(lambda: answered() - before >= 2 + PAGES_AHEAD)
         with pytest.raises(failpoints.FailpointError):
             await asyncio.wait_for(pulling, 30)
     finally:

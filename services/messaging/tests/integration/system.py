@@ -66,7 +66,7 @@ class System:
     async def run(self) -> None:
         await self.worker.run_until_idle()
 
-    async def settle(self, within: float = 20) -> None:
+    async def settle(self, within: float = 90) -> None:
         """Until neither side has anything left to do at this instant."""
         deadline = time.monotonic() + within
         calm = 0

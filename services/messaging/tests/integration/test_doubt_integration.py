@@ -145,7 +145,7 @@ async def test_a_text_whose_sender_died_goes_to_the_resolver_and_never_back_to_t
         await _resolve(system)
         return (await system.message(message_id)).status is Status.UNKNOWN
 
-    await until(is_unknown, within=5)
+    await until(is_unknown)
     # Should it wake up after all, what it knows of no sending does not bring the text back to the queue ...
     async with system.begin() as tx:
         await (await tx.aget(SettleService)).settle([(text, Unavailable("too_late", 1.0))])
@@ -185,7 +185,7 @@ async def test_a_phone_whose_senders_are_lost_counts_as_texted(system: System) -
         await _resolve(system)
         return (await system.message(message_id)).status is Status.UNKNOWN
 
-    await until(is_unknown, within=5)
+    await until(is_unknown)
     assert await _last_texted_at(system, ANA) is not None
 
 
@@ -269,7 +269,7 @@ async def test_a_crash_before_processing_leaves_the_webhook_pending(system: Syst
             async def struck() -> bool:
                 return await process.run_once() > 0
 
-            await until(struck, within=5)
+            await until(struck)
     finally:
         configure("")
     assert not (await _phone_is_out(system))
@@ -279,7 +279,7 @@ async def test_a_crash_before_processing_leaves_the_webhook_pending(system: Syst
         await system.run()
         return await _phone_is_out(system)
 
-    await until(is_out, within=20)
+    await until(is_out)
     # The provider blocked it first, so that the text was refused; it never got through.
     assert (await system.message(message_id)).status in (Status.CANCELLED, Status.REJECTED)
     assert await system.ledger() == []

@@ -68,7 +68,7 @@ async def test_a_far_slot_is_not_waited_for_and_what_comes_back_is_settled(syste
     async def is_at_the_provider() -> bool:
         return bool(await system.ledger())
 
-    await until(is_at_the_provider, within=5)
+    await until(is_at_the_provider)
     await rate.back_off(60)
     second = await system.request(BEN)
     async with asyncio.timeout(10):

@@ -63,7 +63,8 @@ def build_app(
     app.state.max_json_bytes = settings.max_json_bytes
     install_problem_handlers(app)
     for router in (*routers, internal_router(), probes_router()):
-        app.include_router(router)
+        # As they are: including a router makes each of its routes once more for every application, at its first call.
+        app.router.routes.extend(router.routes)
     install_openapi(app, amend_document)
     app.add_middleware(Observed)
     return app

@@ -1,5 +1,6 @@
 """What every service answers inside: probes, metrics, the movable clock, dead letters. Never routed from outside."""
 
+from functools import cache
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -36,6 +37,7 @@ class DeadLetters(BaseModel):
     items: list[DeadLetter]
 
 
+@cache
 def internal_router() -> ApiRouter:
     router = ApiRouter(prefix="/internal/v1", tags=["internal"])
 
@@ -71,6 +73,7 @@ def internal_router() -> ApiRouter:
     return router
 
 
+@cache
 def probes_router() -> ApiRouter:
     router = ApiRouter(tags=["probes"])
 

@@ -1,5 +1,7 @@
 """The pytest plugin: real servers once a run, a fresh database per test, the service under test in-process."""
 
+import functools
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -34,6 +36,8 @@ def pytest_configure() -> None:
     # Examples are repeatable, and a slow machine is no failure.
     hypothesis.settings.register_profile("crm", deadline=None, derandomize=True)
     hypothesis.settings.load_profile("crm")
+    # Every HTTP client reads the certificates of all authorities; a test makes half a dozen, all for one use.
+    vars(ssl)["create_default_context"] = functools.cache(ssl.create_default_context)
 
 
 @pytest.fixture(scope="session")

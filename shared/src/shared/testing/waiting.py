@@ -14,7 +14,7 @@ POLL_SECONDS = 0.02
 
 
 async def until(
-    condition: Callable[[], T | Awaitable[T]], *, within: float = 10.0, what: str = "", every: float = POLL_SECONDS
+    condition: Callable[[], T | Awaitable[T]], *, within: float = 60.0, what: str = "", every: float = POLL_SECONDS
 ) -> T:
     """The first truthy value of `condition`, asked `every` so often; raises AssertionError after `within` seconds."""
     deadline = time.monotonic() + within

@@ -26,10 +26,8 @@ _LONGEST_PULL = timedelta(days=1)
 
 # Of the rows that a condition asks for, beside those of the statement that it stands in. Made once: an alias that is
 # new finds out about each of its columns anew, and the worker asks all the time.
-_COMPANY, _HISTORY, _CHANGES, _PULL = (
-    aliased(table, name=name)
-    for table, name in ((Connection, "company"), (SyncMark, "history"), (SyncMark, "changes"), (SyncMark, "pull"))
-)
+_COMPANY = aliased(Connection, name="company")
+_HISTORY, _CHANGES, _PULL = (aliased(SyncMark, name=name) for name in ("history", "changes", "pull"))
 
 _ADD = text(
     "INSERT INTO sync_mark (realm_id, name, position, due_at, reached_at)"
