@@ -64,10 +64,10 @@ def client(company: Company, http: httpx.AsyncClient) -> QuickBooksClient:
     async def go_on(*_: Any) -> None:
         """No rate to keep to."""
 
-    async def is_free(realm_id: str) -> bool:
+    async def take_if_free(realm_id: str) -> bool:
         return True
 
-    return QuickBooksClient(Wire(http, token, go_on, is_free, go_on, 1.0), REALM)
+    return QuickBooksClient(Wire(http, token, go_on, take_if_free, go_on, 1.0), REALM)
 
 
 def _invoice(company: Company, number: str) -> str:

@@ -91,7 +91,7 @@ class RateLimiter:
         await asyncio.sleep(max(0.0, slot - time.monotonic()))
         return time.monotonic() <= slot + LATE_SECONDS
 
-    async def is_free(self) -> bool:
+    async def take_if_free(self) -> bool:
         """Whether this moment is nobody's; then it is the caller's."""
         if not self._rate:
             return True
@@ -104,7 +104,7 @@ class RateLimiter:
             return
         patient_until = time.monotonic() + READ_PATIENCE_SECONDS
         while True:
-            if await self.is_free() or (time.monotonic() > patient_until and await self._waited_for_a_slot()):
+            if await self.take_if_free() or (time.monotonic() > patient_until and await self._waited_for_a_slot()):
                 return
             await asyncio.sleep(0.5 / self._rate)
 

@@ -158,7 +158,7 @@ def _wire(http: _Http, tokens: TokenKeeper, begin: Begin, settings: Settings) ->
     async def back_off(realm_id: str, seconds: float) -> None:
         await limiter(realm_id).back_off(seconds)
 
-    async def is_free(realm_id: str) -> bool:
-        return await limiter(realm_id).is_free()
+    async def take_if_free(realm_id: str) -> bool:
+        return await limiter(realm_id).take_if_free()
 
-    return Wire(http.client, tokens.token, turn, is_free, back_off, settings.quickbooks_throttle_seconds)
+    return Wire(http.client, tokens.token, turn, take_if_free, back_off, settings.quickbooks_throttle_seconds)

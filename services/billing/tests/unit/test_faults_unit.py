@@ -77,7 +77,7 @@ class Company:
     async def _turn(self, realm_id: str) -> None:
         return None
 
-    async def _is_free(self, realm_id: str) -> bool:
+    async def _take_if_free(self, realm_id: str) -> bool:
         """As long as nobody has had a turn."""
         return len(self.tokens) == 1
 
@@ -89,7 +89,7 @@ class Company:
 
     async def does(self, what: Callable[[QuickBooksClient], Awaitable[T]]) -> T:
         async with httpx.AsyncClient(base_url="http://q", transport=httpx.MockTransport(self._answer)) as http:
-            wire = Wire(http, self._token, self._turn, self._is_free, self._back_off, throttle_seconds=60)
+            wire = Wire(http, self._token, self._turn, self._take_if_free, self._back_off, throttle_seconds=60)
             return await what(QuickBooksClient(wire, "1"))
 
     async def refuses(self, call: Call) -> ProviderError:

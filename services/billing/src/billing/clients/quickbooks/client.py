@@ -63,7 +63,7 @@ class Wire:
     token: Callable[..., Awaitable[str]]
     """`token(realm_id, rejected=None)`."""
     turn: Callable[[str], Awaitable[None]]
-    is_free: Callable[[str], Awaitable[bool]]
+    take_if_free: Callable[[str], Awaitable[bool]]
     """Whether nobody waits for their turn, which is the caller's then."""
     back_off: Callable[[str, float], Awaitable[None]]
     throttle_seconds: float
@@ -207,7 +207,7 @@ class QuickBooksClient:
     async def _take_turn(self, call: Call) -> None:
         if not call.gives_way:
             await self._wire.turn(self._realm_id)
-        elif not await self._wire.is_free(self._realm_id):
+        elif not await self._wire.take_if_free(self._realm_id):
             raise ProviderUnavailable(
                 "QuickBooks's limits are used up at this moment. Try again soon.",
                 provider=PROVIDER,
