@@ -1,6 +1,7 @@
 """Runs the jobs beside the HTTP server: the sandbox is one process."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -23,7 +24,8 @@ LONGEST_SLEEP_SECONDS = 1.0
 """A clock that was moved in the database itself rings no bell."""
 MANY = 50
 STOP_SECONDS = 5.0
-UntilDue = Callable[[], Awaitable[timedelta | None]]
+UntilDue = Callable[[], Awaitable[dict[str, timedelta | None]]]
+"""How long each job, by its name, has nothing to do; None where nothing is planned at all."""
 
 
 @asynccontextmanager
@@ -32,11 +34,12 @@ async def running_jobs(container: svcs.Container) -> AsyncIterator[None]:
     stop = asyncio.Event()
     begin, bell = await container.aget(Begin), container.get(Bell)
 
-    async def until_due() -> timedelta | None:
+    async def until_due() -> dict[str, timedelta | None]:
         async with begin() as tx:
             return await queries.until_due(await tx.aget(AsyncSession))
 
-    loops = [JobLoop(job, await container.aget(job.process), bell, until_due) for job in JOBS]
+    due = DueTimes(until_due, bell)
+    loops = [JobLoop(job, await container.aget(job.process), bell, due) for job in JOBS]
     tasks = [asyncio.create_task(loop.run(stop)) for loop in loops]
     try:
         yield
@@ -48,15 +51,35 @@ async def running_jobs(container: svcs.Container) -> AsyncIterator[None]:
         await asyncio.gather(*slow, return_exceptions=True)
 
 
+class DueTimes:
+    """When each job has something to do: asked once for all of them after each ring, instead of each job looking."""
+
+    def __init__(self, until_due: UntilDue, bell: Bell) -> None:
+        self._until_due = until_due
+        self._bell = bell
+        self._asked: asyncio.Task[dict[str, timedelta | None]] | None = None
+        self._asked_at = (0, 0.0)
+
+    async def seconds_left(self, job: str) -> float | None:
+        """Until the job has something to do; None while nothing is planned at all. Raises what asking raised."""
+        rings, at = self._asked_at
+        if self._asked is None or rings != self._bell.rings or time.monotonic() - at >= LONGEST_SLEEP_SECONDS:
+            # What rings from here on may not be in the answer.
+            self._asked_at = rings, at = self._bell.rings, time.monotonic()
+            self._asked = asyncio.ensure_future(self._until_due())
+        left = (await asyncio.shield(self._asked))[job]
+        return None if left is None else left.total_seconds() - (time.monotonic() - at)
+
+
 class JobLoop:
     """One job, over and over: under load at its interval, at rest only when something is due or the bell rings."""
 
-    def __init__(self, job: Job, process: Process, bell: Bell, until_due: UntilDue) -> None:
+    def __init__(self, job: Job, process: Process, bell: Bell, due: DueTimes) -> None:
         self._job = job
         self._process = process
         self._bell = bell
         self._heard = bell.listener()
-        self._until_due = until_due
+        self._due = due
 
     async def run(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -71,26 +94,25 @@ class JobLoop:
     async def _step(self) -> float:
         """Do what is due; returns for how long there is nothing to do."""
         try:
+            pause = await self._rest()
+            if pause > 0:
+                return pause
             done = await self._process.run_once()
             if done:
                 telemetry.JOB_UNITS.labels(self._job.name).inc(done)
                 self._bell.ring()  # An event leads to a delivery and to a reply.
-            if done >= MANY:
-                return 0.0
-            return await self._until_next(is_at_work=done > 0)
+            return 0.0 if done >= MANY else self._job.every.total_seconds()
         except Exception:
             telemetry.JOB_ERRORS.labels(self._job.name).inc()
             log.exception("job.failed", job=self._job.name)
             return ERROR_PAUSE_SECONDS
 
-    async def _until_next(self, *, is_at_work: bool) -> float:
-        interval = self._job.every.total_seconds()
-        if is_at_work or self._job.wake_on != DUE:
-            return interval
-        left = await self._until_due()
-        return (
-            LONGEST_SLEEP_SECONDS if left is None else min(max(left.total_seconds(), interval), LONGEST_SLEEP_SECONDS)
-        )
+    async def _rest(self) -> float:
+        """For how long it has nothing to do, as far as that is known."""
+        if self._job.wake_on != DUE:
+            return 0.0
+        left = await self._due.seconds_left(self._job.name)
+        return LONGEST_SLEEP_SECONDS if left is None else min(left, LONGEST_SLEEP_SECONDS)
 
 
 async def _first_of(within: float, *events: asyncio.Event) -> None:

@@ -12,6 +12,7 @@ class Bell:
 
     def __init__(self) -> None:
         self._listeners: list[asyncio.Event] = []
+        self.rings = 0
 
     def listener(self) -> asyncio.Event:
         """An event that is set at each ring; its owner clears it."""
@@ -19,6 +20,7 @@ class Bell:
         return self._listeners[-1]
 
     def ring(self) -> None:
+        self.rings += 1
         for listener in self._listeners:
             listener.set()
 

@@ -327,11 +327,13 @@ async def queue_state(session: AsyncSession) -> QueueState:
 
 
 _UNTIL_DUE = text(
-    "SELECT least((SELECT min(event_due_at) FROM message), (SELECT min(due_at) FROM planned_reply),"
-    " (SELECT min(next_attempt_at) FROM delivery), (SELECT min(due_at) FROM qb_event)) - crm_now()"
+    "SELECT (SELECT min(event_due_at) FROM message) - crm_now() AS announce,"
+    " (SELECT min(due_at) FROM planned_reply) - crm_now() AS reply,"
+    " (SELECT min(next_attempt_at) FROM delivery) - crm_now() AS deliver,"
+    " (SELECT min(due_at) FROM qb_event) - crm_now() AS notices"
 )
 
 
-async def until_due(session: AsyncSession) -> timedelta | None:
-    """How long nothing will be to do (negative: something is due); None while nothing is planned at all."""
-    return (await session.execute(_UNTIL_DUE)).scalar_one_or_none()
+async def until_due(session: AsyncSession) -> dict[str, timedelta | None]:
+    """How long each job has nothing to do (negative: something is due); None where nothing is planned at all."""
+    return dict((await session.execute(_UNTIL_DUE)).mappings().one())

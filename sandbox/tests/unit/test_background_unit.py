@@ -3,7 +3,7 @@
 import asyncio
 from datetime import timedelta
 
-from sandbox.background import JobLoop
+from sandbox.background import DueTimes, JobLoop
 from sandbox.bell import Bell
 from sandbox.jobs import DUE
 from shared.jobs import Job
@@ -40,35 +40,80 @@ async def passes() -> None:
 
 async def test_a_job_sleeps_until_the_bell_or_the_next_due_moment() -> None:
     process, bell, stop = Counted(work=3), Bell(), asyncio.Event()
-    left: list[timedelta | None] = [None]
+    later: list[timedelta | None] = [None]
 
-    async def until_due() -> timedelta | None:
-        return left[0]
+    async def until_due() -> dict[str, timedelta | None]:
+        return {"j": timedelta(0) if process.work else later[0]}
 
-    loop = asyncio.create_task(JobLoop(Job("j", Counted, LOOK, DUE), process, bell, until_due).run(stop))
+    due = DueTimes(until_due, bell)
+    loop = asyncio.create_task(JobLoop(Job("j", Counted, LOOK, DUE), process, bell, due).run(stop))
     while process.work:
         await process.again()
-    await process.again()  # the bell that its own last work rang
-    asleep = process.looks
     await passes()
-    assert process.looks == asleep
-    left[0] = timedelta(milliseconds=5)
+    assert process.looks == 3, "nothing was due after the bell that its own last work rang"
+    later[0] = timedelta(milliseconds=5)
     bell.ring()
-    await process.again()
     await process.again()  # by itself, when the moment has come
     stop.set()
     await asyncio.wait_for(loop, 5)
 
 
-async def test_a_job_that_cannot_tell_what_is_due_looks_again() -> None:
-    process, stop, asked = Counted(), asyncio.Event(), asyncio.Event()
+async def test_what_is_due_is_asked_once_a_ring_for_all_jobs() -> None:
+    bell, stop, asked = Bell(), asyncio.Event(), 0
 
-    async def away() -> timedelta | None:
+    async def until_due() -> dict[str, timedelta | None]:
+        nonlocal asked
+        asked += 1
+        return {"idle": None, "busy": timedelta(0) if busy.work else None}
+
+    idle, busy, due = Counted(), Counted(work=1), DueTimes(until_due, bell)
+    loops = [
+        asyncio.create_task(JobLoop(Job(name, Counted, LOOK, DUE), process, bell, due).run(stop))
+        for name, process in (("idle", idle), ("busy", busy))
+    ]
+    await busy.again()
+    await passes()
+    assert asked == 2, "at the start, and after the bell that work rang"
+    busy.work = 1
+    bell.ring()
+    await busy.again()
+    assert idle.looks == 0
+    stop.set()
+    await asyncio.gather(*loops)
+
+
+async def test_what_rings_while_it_is_asked_is_asked_for_anew() -> None:
+    bell, asked, answer = Bell(), 0, asyncio.Event()
+
+    async def until_due() -> dict[str, timedelta | None]:
+        nonlocal asked
+        asked += 1
+        await answer.wait()
+        return {"j": None}
+
+    due = DueTimes(until_due, bell)
+    first = asyncio.create_task(due.seconds_left("j"))
+    await passes()
+    bell.ring()
+    second = asyncio.create_task(due.seconds_left("j"))
+    await passes()
+    assert asked == 2
+    answer.set()
+    assert await asyncio.gather(first, second) == [None, None]
+
+
+async def test_a_job_that_cannot_tell_what_is_due_looks_again() -> None:
+    process, bell, stop, asked = Counted(), Bell(), asyncio.Event(), asyncio.Event()
+
+    async def away() -> dict[str, timedelta | None]:
         asked.set()
         raise OSError("the database is away")
 
-    loop = asyncio.create_task(JobLoop(Job("j", Counted, LOOK, DUE), process, Bell(), away).run(stop))
+    loop = asyncio.create_task(JobLoop(Job("j", Counted, LOOK, DUE), process, bell, DueTimes(away, bell)).run(stop))
+    await asyncio.wait_for(asked.wait(), 5)
+    asked.clear()
+    bell.ring()
     await asyncio.wait_for(asked.wait(), 5)
     stop.set()
     await asyncio.wait_for(loop, 5)
-    assert process.looks == 1
+    assert process.looks == 0

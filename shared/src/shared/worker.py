@@ -23,7 +23,7 @@ from shared.consuming import Consumer, Consumptions
 from shared.database import Begin
 from shared.events.envelope import Instant
 from shared.housekeeping import HOUSEKEEPING
-from shared.jobs import Backlog, Job
+from shared.jobs import Backlog, Job, Process
 from shared.relay import Relay
 from shared.settings import ServiceSettings
 
@@ -126,11 +126,21 @@ class Worker:
                     done += await consumer.run_once(wait=0.05)
             for job, process in self._processes:
                 if job.when_idle:
-                    done += await process.run_once()
+                    done += await self._exhaust(process)
             total += done
             if done == 0 and not waiting:
                 return total
         raise RuntimeError(f"{self._name} never came to rest")
+
+    async def _exhaust(self, process: Process) -> int:
+        """Step it until it finds nothing."""
+        total = 0
+        for _ in range(MAX_IDLE_PASSES):
+            done = await process.run_once()
+            if done == 0:
+                return total
+            total += done
+        raise RuntimeError(f"{self._name} never came to rest: {type(process).__name__}")
 
     async def _loop(
         self,

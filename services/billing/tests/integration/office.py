@@ -1,7 +1,5 @@
 """Billing and its QuickBooks as a test handles them."""
 
-import asyncio
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,7 +17,7 @@ from shared.database import Begin
 from shared.events.contacts import AddressItem, ContactChanged, ContactItem, PhoneItem
 from shared.testing.plugin import FakeClock
 from shared.testing.streams import TestBus
-from shared.testing.waiting import until
+from shared.testing.waiting import settle_beside, until
 from shared.worker import Worker
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -109,17 +107,8 @@ class Office:
     async def health(self) -> dict[str, Any]:
         return dict((await self.api.get("/api/v1/quickbooks/connection")).json())
 
-    async def settle(self, within: float = 90) -> None:
-        """Until neither side has anything left to do at this instant."""
-        deadline = time.monotonic() + within
-        calm = 0
-        while calm < 2:
-            done = await self.worker.run_until_idle()
-            queue = (await self.control.get("/sandbox/v1/queue")).json()
-            report = await self.worker.idle()
-            calm = calm + 1 if queue["idle"] and report.idle and not done else 0
-            assert time.monotonic() < deadline, (queue, report)
-            await asyncio.sleep(0.02)
+    async def settle(self) -> None:
+        await settle_beside(self.worker, self.control)
 
     async def now(self) -> datetime:
         return await self.clocks[0].now()

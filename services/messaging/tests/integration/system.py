@@ -1,7 +1,5 @@
 """Messaging and its provider as a test handles them."""
 
-import asyncio
-import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,6 +13,7 @@ from shared.database import Begin
 from shared.events.campaigns import TextRequested
 from shared.testing.plugin import FakeClock
 from shared.testing.streams import TestBus
+from shared.testing.waiting import settle_beside
 from shared.worker import Worker
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -66,17 +65,8 @@ class System:
     async def run(self) -> None:
         await self.worker.run_until_idle()
 
-    async def settle(self, within: float = 90) -> None:
-        """Until neither side has anything left to do at this instant."""
-        deadline = time.monotonic() + within
-        calm = 0
-        while calm < 2:
-            done = await self.worker.run_until_idle()
-            queue = (await self.control.get("/sandbox/v1/queue")).json()
-            report = await self.worker.idle()
-            calm = calm + 1 if queue["idle"] and report.idle and not done else 0
-            assert time.monotonic() < deadline, (queue, report)
-            await asyncio.sleep(0.02)
+    async def settle(self) -> None:
+        await settle_beside(self.worker, self.control)
 
     async def now(self) -> datetime:
         return await self.clocks[0].now()

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import httpx
 
+from shared.worker import Worker
+
 T = TypeVar("T")
 
 POLL_SECONDS = 0.02
@@ -27,6 +29,22 @@ async def until(
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {within} s: {what or condition}; last value {value!r}")
         await asyncio.sleep(every)
+
+
+async def settle_beside(worker: Worker, sandbox: httpx.AsyncClient, *, within: float = 90.0) -> None:
+    """Step a service's worker until neither it nor the sandbox has anything left to do at this instant.
+
+    In this order: whatever the sandbox brings after the worker came to rest is in the report, which is asked for last.
+    """
+    deadline = time.monotonic() + within
+    while True:
+        await worker.run_until_idle()
+        queue = (await sandbox.get("/sandbox/v1/queue")).json()
+        report = await worker.idle()
+        if queue["idle"] and report.idle:
+            return
+        assert time.monotonic() < deadline, (queue, report)
+        await asyncio.sleep(POLL_SECONDS)
 
 
 async def settle(
