@@ -87,7 +87,7 @@ demo: up ## Run a campaign on generated home owners, and show that all figures a
 # --- Checking it
 
 .PHONY: test
-test: venv check ## Run everything: checks, all tests, their coverage
+test: venv check ## Run everything: checks, all tests, the coverage of unit and integration tests
 	@$(PY) -m coverage erase
 	$(PYTEST) -n $(JOBS) --dist worksteal $(COVERAGE) $(UNIT) $(INTEGRATION)
 	$(PYTEST) -n $(JOBS) --dist worksteal $(CONTRACT)

@@ -226,7 +226,7 @@ async def test_logout_ends_the_session_everywhere_within_five_seconds(edge: Gate
     async def is_refused() -> bool:
         return (await edge.http.get("/api/v1/contacts", headers=session)).status_code == 401
 
-    await until(is_refused)
+    await until(is_refused, within=5)
 
 
 async def test_api_key_works_without_origin_and_within_its_scope(edge: Gateway) -> None:

@@ -60,15 +60,17 @@ class DueTimes:
         self._asked: asyncio.Task[dict[str, timedelta | None]] | None = None
         self._asked_at = (0, 0.0)
 
-    async def seconds_left(self, job: str) -> float | None:
-        """Until the job has something to do; None while nothing is planned at all. Raises what asking raised."""
+    async def seconds_left(self, job: str) -> float:
+        """Until the job has something to do (not positive: it has) or is to ask again. Raises what asking raised."""
         rings, at = self._asked_at
         if self._asked is None or rings != self._bell.rings or time.monotonic() - at >= LONGEST_SLEEP_SECONDS:
             # What rings from here on may not be in the answer.
             self._asked_at = rings, at = self._bell.rings, time.monotonic()
             self._asked = asyncio.ensure_future(self._until_due())
-        left = (await asyncio.shield(self._asked))[job]
-        return None if left is None else left.total_seconds() - (time.monotonic() - at)
+        left = (await self._asked)[job]
+        age = time.monotonic() - at
+        rest = LONGEST_SLEEP_SECONDS - age
+        return rest if left is None else min(left.total_seconds() - age, rest)
 
 
 class JobLoop:
@@ -112,7 +114,7 @@ class JobLoop:
         if self._job.wake_on != DUE:
             return 0.0
         left = await self._due.seconds_left(self._job.name)
-        return LONGEST_SLEEP_SECONDS if left is None else min(left, LONGEST_SLEEP_SECONDS)
+        return max(left, self._job.every.total_seconds()) if left > 0 else 0.0
 
 
 async def _first_of(within: float, *events: asyncio.Event) -> None:

@@ -28,7 +28,7 @@ class Bell:
 class RingsAtChanges:
     """Rings once a request that may have changed something was answered: texts that come in, a clock that is moved.
 
-    One that was refused has changed nothing.
+    A refusal makes nothing due.
     """
 
     def __init__(self, app: ASGIApp, bell: Bell) -> None:

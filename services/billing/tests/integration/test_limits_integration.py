@@ -40,17 +40,15 @@ async def refused(office: Office) -> int:
 async def test_a_burst_of_several_workers_is_spread_so_that_none_is_refused(office: Office) -> None:
     await office.turn(limits=LIMITS)
     await office.connect()
-    # A machine that stands still for a moment lets calls gather that left apart: one burst of three shows the spread.
-    for _ in range(3):
-        before = await refused(office)
-        errors = await burst(office, workers=3, calls=20)
-        if not errors:
-            break
-    assert errors == []
+    bursts: list[list[BaseException]] = []
+    # A machine that stands still for a moment lets calls gather that left apart: one burst of three may meet that.
+    while len([errors for errors in bursts if not errors]) < 2:
+        bursts.append(await burst(office, workers=3, calls=20))
+        assert len([errors for errors in bursts if errors]) < 2, bursts
     tally = (await office.grants())["calls"]
-    assert tally["refused"] == before
+    assert tally["refused"] == sum(map(len, bursts))
     assert 5 <= tally["most_in_a_second"] <= 10
-    assert tally["most_in_a_minute"] >= 60
+    assert tally["most_in_a_minute"] >= 120
 
 
 @pytest.mark.parametrize("more_settings", [0], indirect=True)

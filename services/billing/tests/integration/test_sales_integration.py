@@ -480,6 +480,7 @@ async def test_an_estimate_that_is_over_is_not_sent_any_more(connected: Office, 
     assert "send_estimate" not in {kind for kind, _ in await connected.pushes()}
 
 
+@pytest.mark.parametrize("more_settings", [{"quickbooks_timeout_seconds": 3.0}])
 @pytest.mark.parametrize("forgets", [False, True])
 @pytest.mark.parametrize(
     "fault", ["timeout_after_commit", "reset_after_commit", "error_after_commit", "truncated_after_commit"]
@@ -491,7 +492,7 @@ async def test_an_unclear_end_is_one_invoice(connected: Office, fault: str, forg
         # No webhook tells us either: the books are searched.
         events={"shares": {"missing": 1.0}},
         requests={"retention_seconds": 0 if forgets else 86_400},
-        calls={"hang_seconds": 4.0, "chosen": {"create invoice": [fault]}},
+        calls={"hang_seconds": 20.0, "chosen": {"create invoice": [fault]}},
     )
     await post(connected, "invoices", estimate_id=estimate["id"])
     await connected.settle()

@@ -159,7 +159,7 @@ class PostgresServer:
             "max_connections": str(self.max_connections),
             "shared_buffers": "512MB",
             "wal_level": "replica",
-            "max_wal_size": "2GB" if self.fsync else "256MB",
+            "max_wal_size": "2GB" if self.fsync else "256MB",  # Tests keep it in memory.
             "checkpoint_timeout": "15min",
             "wal_compression": "pglz",
             "fsync": "on" if self.fsync else "off",

@@ -6,6 +6,7 @@ CRM_TEST_INFRA=docker|embedded forces one.
 import asyncio
 import gc
 import os
+import re
 import secrets
 import shutil
 import subprocess
@@ -28,7 +29,7 @@ ROLE_PASSWORD = "test"
 MEMORY = Path("/dev/shm")
 """Where Linux keeps files in memory."""
 ROOM_BYTES = 4 * 2**30
-"""More than the servers of a few workers fill. In a container, memory often has room for nothing at all."""
+"""More than the servers of a few workers fill."""
 
 
 def uses_docker() -> bool:
@@ -74,7 +75,7 @@ class Postgres:
         """A copy, closed to everybody else as its template is."""
         connection = await asyncpg.connect(self.url("postgres").replace("+asyncpg", ""))
         try:
-            # Whole files: page by page through the log, the default, takes ten times as long.
+            # Whole files: in memory, page by page through the log, the default, takes ten times as long.
             await connection.execute(
                 f"CREATE DATABASE {name} TEMPLATE {template} OWNER {service}_owner STRATEGY FILE_COPY"
             )
@@ -123,12 +124,29 @@ def running_postgres() -> Iterator[Postgres]:
 @contextmanager
 def _scratch_folder(prefix: str) -> Iterator[Path]:
     """In memory where there is room: each test has databases of its own, and copying one is what it waits for."""
-    has_room = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ROOM_BYTES
-    parent = MEMORY if has_room else None
+    _remove_left_behind(prefix)
+    parent = MEMORY if _memory_left() >= ROOM_BYTES else None
+    prefix = f"{prefix}{os.getpid()}-"
     with tempfile.TemporaryDirectory(prefix=prefix, dir=parent, ignore_cleanup_errors=True) as folder:
         # PostgreSQL refuses to be root: its user must be able to pass through.
         Path(folder).chmod(0o711)
         yield Path(folder)
+
+
+def _memory_left() -> int:
+    """Bytes for files in memory: what is allowed, which in a container often is nothing, and what there is."""
+    if not MEMORY.is_dir():
+        return 0
+    free = re.search(r"^MemAvailable: +(\d+) kB$", Path("/proc/meminfo").read_text(), re.MULTILINE)
+    return min(shutil.disk_usage(MEMORY).free, int(free[1]) * 1024 if free else 0)
+
+
+def _remove_left_behind(prefix: str) -> None:
+    """What a run that was killed left in memory."""
+    for folder in MEMORY.glob(f"{prefix}*"):
+        pid = folder.name.removeprefix(prefix).split("-")[0]
+        if not Path(f"/proc/{pid}").exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

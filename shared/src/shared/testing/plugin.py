@@ -36,8 +36,8 @@ def pytest_configure() -> None:
     # Examples are repeatable, and a slow machine is no failure.
     hypothesis.settings.register_profile("crm", deadline=None, derandomize=True)
     hypothesis.settings.load_profile("crm")
-    # Every HTTP client reads the certificates of all authorities; a test makes half a dozen, all for one use.
-    vars(ssl)["create_default_context"] = functools.cache(ssl.create_default_context)
+    # Every HTTP client reads the certificates of all authorities; a test makes half a dozen, and none speaks TLS.
+    ssl.create_default_context = functools.cache(ssl.create_default_context)  # type: ignore[assignment]
 
 
 @pytest.fixture(scope="session")

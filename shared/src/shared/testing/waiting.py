@@ -4,11 +4,12 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
-from shared.worker import Worker
+if TYPE_CHECKING:  # Whoever waits for something else needs none.
+    from shared.worker import Worker
 
 T = TypeVar("T")
 
@@ -31,7 +32,7 @@ async def until(
         await asyncio.sleep(every)
 
 
-async def settle_beside(worker: Worker, sandbox: httpx.AsyncClient, *, within: float = 90.0) -> None:
+async def settle_beside(worker: "Worker", sandbox: httpx.AsyncClient, *, within: float = 90.0) -> None:
     """Step a service's worker until neither it nor the sandbox has anything left to do at this instant.
 
     In this order: whatever the sandbox brings after the worker came to rest is in the report, which is asked for last.
