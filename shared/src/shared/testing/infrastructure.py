@@ -124,9 +124,7 @@ def running_postgres() -> Iterator[Postgres]:
 @contextmanager
 def _scratch_folder(prefix: str) -> Iterator[Path]:
     """In memory where there is room: each test has databases of its own, and copying one is what it waits for."""
-    _remove_left_behind(prefix)
     parent = MEMORY if _memory_left() >= ROOM_BYTES else None
-    prefix = f"{prefix}{os.getpid()}-"
     with tempfile.TemporaryDirectory(prefix=prefix, dir=parent, ignore_cleanup_errors=True) as folder:
         # PostgreSQL refuses to be root: its user must be able to pass through.
         Path(folder).chmod(0o711)
@@ -139,14 +137,6 @@ def _memory_left() -> int:
         return 0
     free = re.search(r"^MemAvailable: +(\d+) kB$", Path("/proc/meminfo").read_text(), re.MULTILINE)
     return min(shutil.disk_usage(MEMORY).free, int(free[1]) * 1024 if free else 0)
-
-
-def _remove_left_behind(prefix: str) -> None:
-    """What a run that was killed left in memory."""
-    for folder in MEMORY.glob(f"{prefix}*"):
-        pid = folder.name.removeprefix(prefix).split("-")[0]
-        if not Path(f"/proc/{pid}").exists():
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
