@@ -26,7 +26,7 @@ LOST_ANSWERS = ("reset_after_commit", "error_after_commit", "truncated_after_com
 NO_WEBHOOKS = {"webhook_url": ""}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def books(keep_books: KeepBooks, turned_quickbooks: Boundary) -> Iterator[tuple[Boundary, Desk]]:
     with keep_books(turned_quickbooks, REALM) as (boundary, desk):
         desk.learn(PEOPLE)

@@ -35,7 +35,7 @@ CALLED = {
 }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def company(quickbooks: Boundary) -> Company:
     company = Company(quickbooks, REALM)
     company.open()

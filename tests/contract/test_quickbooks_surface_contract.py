@@ -31,7 +31,7 @@ OAUTH = description(QUICKBOOKS_DESCRIPTION, without=OPENED_BY_TOKENS)
 schemathesis.serializer.alias("application/text", "text/plain")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def company(quickbooks: Boundary) -> Iterator[Company]:
     company = Company(replace(quickbooks), REALM)
     company.open()
@@ -41,7 +41,7 @@ def company(quickbooks: Boundary) -> Iterator[Company]:
     company.sandbox.anonymous.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def accounting(company: Company) -> Boundary:
     transactions = tuple({company.ids[kind] for kind in ("Estimate", "Invoice", "CreditMemo", "Payment", "Deposit")})
     seeds: dict[str, Any] = {"id": ("1", *transactions), "/v3/company/{realmId}/companyinfo/{id}": REALM}

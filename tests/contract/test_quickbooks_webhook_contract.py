@@ -62,7 +62,7 @@ DELIVERIES = (
 BODIES = st.binary(max_size=60) | DELIVERIES.map(lambda value: json.dumps(value).encode())
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def books(keep_books: KeepBooks, quickbooks: Boundary) -> Iterator[tuple[Boundary, Desk]]:
     with keep_books(quickbooks, "9130350000000004") as kept:
         yield kept
