@@ -194,6 +194,10 @@ class RefundSeen(Seen):
     is_voided: bool = False
 
 
+OfCustomer = FormSeen | PaymentSeen | RefundSeen
+"""What names a customer."""
+
+
 @dataclass(frozen=True)
 class CompanySeen:
     name: str

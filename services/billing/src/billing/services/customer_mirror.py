@@ -1,9 +1,9 @@
 """The mirror of customers: whoever stands in QuickBooks, and a stub for whom a form names that it does not give."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from shared.database import UnitOfWork
@@ -13,7 +13,7 @@ from sqlalchemy import select
 from billing.clashes import CustomerEdit
 from billing.matching import names_of_customer
 from billing.models import Customer, Push, among, insert_all, unwatched
-from billing.provider import NOBODY, CustomerSeen, FormSeen, PaymentSeen, RefundSeen, Seen
+from billing.provider import NOBODY, CustomerSeen, OfCustomer, Seen
 from billing.services.announcing import Party
 from billing.services.merges import note_moves, recognise_merges
 from billing.services.mirrored import adopted, is_newer, note_state
@@ -64,11 +64,14 @@ class CustomerMirror:
             row.is_active = False
             row.touch()
 
-    async def named(self, realm_id: str, entity: str, seen: Iterable[Seen]) -> dict[str, Party]:
-        """The customers that these name, before they are stored; one that QuickBooks does not give stands as a stub."""
+    async def named(self, realm_id: str, seen: Iterable[Seen], former: Mapping[str, Any]) -> dict[str, Party]:
+        """The customers that these name, before they are stored; one that QuickBooks does not give stands as a stub.
+
+        `former`: the rows of those that are mirrored, by their ids in QuickBooks.
+        """
         seen = list(seen)
-        await note_moves(self._uow, realm_id, entity, seen)
-        ids = {one.customer for one in seen if isinstance(one, FormSeen | PaymentSeen | RefundSeen)}
+        await note_moves(self._uow, realm_id, seen, former)
+        ids = {one.customer for one in seen if isinstance(one, OfCustomer)}
         rows = await self._uow.session.execute(
             select(Customer.qb_id, Customer.id, Customer.contact_id).where(
                 Customer.realm_id == realm_id, among(Customer.qb_id, ids)

@@ -31,10 +31,8 @@ from billing.models import (
 )
 from billing.provider import (
     ENTITIES,
-    FormSeen,
-    PaymentSeen,
+    OfCustomer,
     QuickBooksRefused,
-    RefundSeen,
     Seen,
 )
 from billing.queries import owed_by_customer
@@ -70,7 +68,7 @@ class DifferenceService:
             return Known(waiting=await self._waiting(ids, PushKind.UPDATE_CUSTOMER))
         if not isinstance(first, Form | Payment):
             return Known()
-        named = [one.customer for one in seen if isinstance(one, FormSeen | PaymentSeen | RefundSeen)]
+        named = [one.customer for one in seen if isinstance(one, OfCustomer)]
         customers = await self._customers(realm_id, named, [row.customer_id for row in rows])
         return Known(
             customers={customer_id: kept for customer_id, _, kept in customers},

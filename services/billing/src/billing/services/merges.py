@@ -1,7 +1,7 @@
 """Merges in QuickBooks that nobody told of: what was a customer's who is gone, and turned up at another one."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -23,11 +23,9 @@ from billing.models import (
     Payment,
     among,
 )
-from billing.provider import NOBODY, FormSeen, PaymentSeen, RefundSeen, Seen
+from billing.provider import NOBODY, OfCustomer, Seen
 from billing.services.marks import NOTICE_CHANNEL
-from billing.services.mirrored import MODELS
 from billing.services.people import PeopleService
-from billing.states import PaymentKind
 
 MOVED, CARRIED = "moved", "carried"
 """How a form came to another customer: it was changed itself, or it was not, as only a merge leaves it."""
@@ -41,36 +39,29 @@ MOVED_HERE = "Its estimates and invoices moved to this customer in QuickBooks"
 _SCORE = 70
 
 
-async def note_moves(uow: UnitOfWork, realm_id: str, entity: str, seen: Iterable[Seen]) -> None:
+async def note_moves(uow: UnitOfWork, realm_id: str, seen: Iterable[Seen], former: Mapping[str, Any]) -> None:
     """Before forms of one kind are stored: keep from whom to whom some went, and have both customers read again.
+    `former`: the rows of those that are mirrored, by their ids in QuickBooks.
 
     Customers that are nobody's are left out, and those of whom QuickBooks told that they were merged.
     """
-    forms = {one.id: one for one in seen if isinstance(one, FormSeen | PaymentSeen | RefundSeen)}
+    forms = [(one, former[one.id]) for one in seen if isinstance(one, OfCustomer) and one.id in former]
     if not forms:
         return
-    model = MODELS[entity]
-    statement = (
-        select(model.qb_id, model.sync_token, model.qb_updated_at, Customer.qb_id)
-        .join(Customer, Customer.id == model.customer_id)
-        .where(
-            model.realm_id == realm_id,
-            among(model.qb_id, forms),
-            Customer.qb_id.is_not(None),
-            Customer.contact_id.is_not(None),
-            Customer.merged_into_id.is_(None),
-        )
+    known = select(Customer.id, Customer.qb_id).where(
+        among(Customer.id, {row.customer_id for _, row in forms}),
+        Customer.qb_id.is_not(None),
+        Customer.contact_id.is_not(None),
+        Customer.merged_into_id.is_(None),
     )
-    if model is Payment:
-        kind = PaymentKind.PAYMENT if entity == "Payment" else PaymentKind.REFUND
-        statement = statement.where(Payment.kind == kind)
+    customers = {row.id: str(row.qb_id) for row in await uow.session.execute(known)}
     moves = set[tuple[str, str, str, datetime]]()
-    for qb_id, sync_token, updated_at, former in await uow.session.execute(statement):
-        one = forms[qb_id]
-        states = (one.sync_token, one.updated_at), (sync_token, updated_at)
-        if one.customer not in (former, NOBODY) and states[0] >= states[1]:
+    for one, row in forms:
+        gone = customers.get(row.customer_id)
+        states = (one.sync_token, one.updated_at), (row.sync_token, row.qb_updated_at)
+        if gone is not None and one.customer not in (gone, NOBODY) and states[0] >= states[1]:
             how = CARRIED if states[0] == states[1] else MOVED
-            moves.add((former, one.customer, how, _instant(one.updated_at) or uow.now))
+            moves.add((gone, one.customer, how, _instant(one.updated_at) or uow.now))
     if moves:
         rows = [
             _notice(uow, realm_id, gone, kept, how, at=at, event_id=f"own {uuid7()}")

@@ -8,14 +8,13 @@ from uuid import UUID
 from shared.database import UnitOfWork
 from sqlalchemy import select, text, update
 
-from billing.models import Connection, Customer, Item, Payment, Term, among
-from billing.provider import NOBODY, FormSeen, Garbled, InvoiceSeen, ItemSeen, PaymentSeen, RefundSeen, Seen, TermSeen
+from billing.models import Connection, Item, Term, among
+from billing.provider import NOBODY, FormSeen, Garbled, InvoiceSeen, ItemSeen, OfCustomer, PaymentSeen, Seen, TermSeen
 from billing.services.announcing import Announcer
 from billing.services.customer_mirror import CustomerMirror
 from billing.services.form_mirror import FormMirror
-from billing.services.mirrored import MODELS, is_newer, locked, note_state
+from billing.services.mirrored import MODELS, PAYMENT_KINDS, is_newer, is_of, locked, note_state
 from billing.services.payments import PaymentMirror
-from billing.states import PaymentKind
 
 MIRROR_LOCK = 7_300_001
 
@@ -31,7 +30,7 @@ def references_of(entity: str, seen: Iterable[Seen]) -> References:
     for one in seen:
         if one.is_deleted:
             continue
-        if isinstance(one, FormSeen | PaymentSeen | RefundSeen):
+        if isinstance(one, OfCustomer):
             found["Customer"] |= {one.customer} - {NOBODY}
         if isinstance(one, InvoiceSeen):
             found["Estimate"] |= {one.estimate} if one.estimate else set()
@@ -65,9 +64,7 @@ class MirrorService:
         for entity, ids in references.items():
             known = set(
                 await self._uow.session.scalars(
-                    select(MODELS[entity].qb_id).where(
-                        MODELS[entity].realm_id == realm_id, among(MODELS[entity].qb_id, ids)
-                    )
+                    select(MODELS[entity].qb_id).where(is_of(realm_id, entity), among(MODELS[entity].qb_id, ids))
                 )
             )
             if ids - known:
@@ -83,11 +80,10 @@ class MirrorService:
         readable = {one.id: one for one in seen if not isinstance(one, Garbled)}
         await self._serialise(realm_id)
         ordered = sorted(readable.values(), key=lambda one: one.id)
-        customers = await self._customers.named(realm_id, entity, ordered) if entity in _OF_CUSTOMERS else {}
-        if entity in ("Payment", "RefundReceipt"):
-            kind = PaymentKind.PAYMENT if entity == "Payment" else PaymentKind.REFUND
-            return await self._payments.store(realm_id, kind, ordered, customers)
-        rows = await locked(self._uow.session, MODELS[entity], realm_id, [one.id for one in ordered])
+        rows = await locked(self._uow.session, realm_id, entity, [one.id for one in ordered])
+        customers = await self._customers.named(realm_id, ordered, rows) if entity in _OF_CUSTOMERS else {}
+        if entity in PAYMENT_KINDS:
+            return await self._payments.store(realm_id, PAYMENT_KINDS[entity], ordered, rows, customers)
         match entity:
             case "Customer":
                 await self._customers.store(realm_id, ordered, rows)
@@ -110,7 +106,7 @@ class MirrorService:
     async def merge_customers(self, realm_id: str, kept_id: str, gone_id: str) -> References:
         """Two customers became one in QuickBooks. Returns the forms and payments that have to be read again."""
         await self._serialise(realm_id)
-        rows = await locked(self._uow.session, Customer, realm_id, sorted((kept_id, gone_id)))
+        rows = await locked(self._uow.session, realm_id, "Customer", sorted((kept_id, gone_id)))
         kept, gone = rows.get(kept_id), rows.get(gone_id)
         if gone is None or kept is None:
             return {}
@@ -119,16 +115,13 @@ class MirrorService:
             gone.touch()
             self._announcer.move_link(gone, kept)
         # Told again, whoever read them the first time may not have come to its end.
-        found = {entity: await self._ids_of_customer(entity, gone.id) for entity in _OF_CUSTOMERS}
+        found = {entity: await self._ids_of_customer(realm_id, entity, gone.id) for entity in _OF_CUSTOMERS}
         return {entity: ids for entity, ids in found.items() if ids}
 
-    async def _ids_of_customer(self, entity: str, customer_id: UUID) -> set[str]:
+    async def _ids_of_customer(self, realm_id: str, entity: str, customer_id: UUID) -> set[str]:
         model = MODELS[entity]
-        statement = select(model.qb_id).where(model.customer_id == customer_id, model.qb_id.is_not(None))
-        if model is Payment:
-            kind = PaymentKind.PAYMENT if entity == "Payment" else PaymentKind.REFUND
-            statement = statement.where(Payment.kind == kind)
-        return set(await self._uow.session.scalars(statement))
+        theirs = (is_of(realm_id, entity), model.customer_id == customer_id, model.qb_id.is_not(None))
+        return set(await self._uow.session.scalars(select(model.qb_id).where(*theirs)))
 
     def _store_list(self, realm_id: str, seen: Sequence[Seen], rows: dict[str, Any]) -> None:
         for one in seen:

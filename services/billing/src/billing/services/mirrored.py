@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing import documents
 from billing.models import CreditMemo, Customer, Estimate, Invoice, Item, Payment, Term, among
 from billing.provider import Seen
+from billing.states import PaymentKind
 
 MODELS: dict[str, type[Any]] = {
     "Customer": Customer,
@@ -21,6 +22,8 @@ MODELS: dict[str, type[Any]] = {
     "Payment": Payment,
     "RefundReceipt": Payment,
 }
+PAYMENT_KINDS = {"Payment": PaymentKind.PAYMENT, "RefundReceipt": PaymentKind.REFUND}
+"""Two kinds in QuickBooks stand in one table here; both have ids of their own."""
 R = TypeVar("R", Customer, Item, Term, Estimate, Invoice, CreditMemo, Payment)
 
 
@@ -36,10 +39,18 @@ def note_state(row: Any, seen: Seen) -> None:
     row.qb_id, row.sync_token, row.qb_updated_at = seen.id, seen.sync_token, seen.updated_at
 
 
-async def locked(session: AsyncSession, model: type[R], realm_id: str, ids: Sequence[str]) -> dict[str, R]:
+def is_of(realm_id: str, entity: str) -> ColumnElement[bool]:
+    """Whether a row of MODELS[entity] is of this company and of this kind."""
+    model = MODELS[entity]
+    own: ColumnElement[bool] = model.realm_id == realm_id
+    return and_(own, Payment.kind == PAYMENT_KINDS[entity]) if model is Payment else own
+
+
+async def locked(session: AsyncSession, realm_id: str, entity: str, ids: Sequence[str]) -> dict[str, Any]:
     """Those of these that are mirrored, by their ids in QuickBooks, locked in one order."""
+    model = MODELS[entity]
     rows = await session.scalars(
-        select(model).where(model.realm_id == realm_id, among(model.qb_id, ids)).order_by(model.id).with_for_update()
+        select(model).where(is_of(realm_id, entity), among(model.qb_id, ids)).order_by(model.id).with_for_update()
     )
     return {str(row.qb_id): row for row in rows}
 

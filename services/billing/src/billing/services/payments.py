@@ -37,10 +37,9 @@ class PaymentMirror:
         self._announcer = announcer
 
     async def store(
-        self, realm_id: str, kind: PaymentKind, seen: Sequence[Seen], customers: Mapping[str, Party]
+        self, realm_id: str, kind: PaymentKind, seen: Sequence[Seen], rows: Rows, customers: Mapping[str, Party]
     ) -> set[str]:
         """Take over what is not older. Returns the ids, in QuickBooks, of invoices that lost or got a share."""
-        rows = await self._lock(realm_id, kind, [one.id for one in seen])
         former = await self.applications([row.id for row in rows.values()])
         invoices = await self._ids(Invoice, realm_id, _shared(seen, "Invoice"))
         memos = await self._ids(CreditMemo, realm_id, _shared(seen, "CreditMemo"))
@@ -138,15 +137,6 @@ class PaymentMirror:
             for position, share in enumerate(shares):
                 share.payment_id, share.position = row.id, position
         await insert_all(self._uow.session, [share for _, _, shares in different for share in shares])
-
-    async def _lock(self, realm_id: str, kind: PaymentKind, ids: Sequence[str]) -> Rows:
-        rows = await self._uow.session.scalars(
-            select(Payment)
-            .where(Payment.realm_id == realm_id, Payment.kind == kind, among(Payment.qb_id, ids))
-            .order_by(Payment.id)
-            .with_for_update()
-        )
-        return {str(row.qb_id): row for row in rows}
 
     async def applications(self, ids: Sequence[UUID]) -> Shares:
         """Where these payments went to, in order."""
