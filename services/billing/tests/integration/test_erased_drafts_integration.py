@@ -5,10 +5,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import svcs
 from billing.models import Customer, Estimate, Invoice, MatchCandidate
-from billing.services.intents import IntentService
+from billing.services.customers import CustomerService
 from billing.services.people import PeopleService
+from billing.services.pushing import Claim, PushService
 from billing.states import EstimateStatus
+from shared.errors import ProviderOutcomeUnknown
 from shared.events.contacts import ContactErased
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -174,27 +177,74 @@ async def test_a_customer_whom_quickbooks_refused_is_not_written_once_they_are_e
     assert await traces(connected) == []
 
 
-async def test_what_is_tried_again_while_they_are_erased_is_written_whole(connected: Office) -> None:
+async def test_what_nobody_began_to_write_is_not_written_once_they_are_erased(connected: Office) -> None:
     contact = await connected.knows(**ANA)
-    await opened(connected, contact)
-    await drop(connected)
+    await waiting(connected, contact)
+    await erase(connected, contact)
+    await connected.settle()
+    assert await connected.ledger() == []
+    assert {state for _, state in await connected.pushes()} == {"dropped"}
+    assert await traces(connected) == []
+
+
+async def test_what_was_begun_before_they_are_erased_is_written_whole(connected: Office) -> None:
+    contact = await connected.knows(**ANA)
+    await waiting(connected, contact)
     async with connected.begin() as tx:
-        await (await tx.aget(IntentService)).retry(UUID((await failed(connected))["id"]))
-        await (await tx.aget(AsyncSession)).flush()
+        claim = await begun(tx)
+    await put_off(connected, claim)
+    await erase(connected, contact)
+    await connected.settle()
+    await is_written_whole(connected)
+
+
+async def test_what_is_begun_while_they_are_erased_is_written_whole(connected: Office) -> None:
+    contact = await connected.knows(**ANA)
+    made = await waiting(connected, contact)
+    await post(connected, f"customers/{made['customer']['id']}/unlink")
+    async with connected.begin() as tx:
+        claim = await begun(tx)
         erasing = asyncio.create_task(erase(connected, contact))
         await connected.somebody_waits()
     await erasing
+    await put_off(connected, claim)
     await connected.settle()
-    row = await connected.one(Customer)
+    await is_written_whole(connected)
+
+
+async def waiting(office: Office, contact: UUID) -> dict[str, Any]:
+    """An estimate that is to be written, and its customer before it."""
+    made = await draft(office, contact)
+    await post(office, f"estimates/{made['id']}/push")
+    return made
+
+
+async def begun(tx: svcs.Container) -> Claim:
+    claim = await (await tx.aget(PushService)).claim(await tx.aget(CustomerService))
+    assert claim is not None
+    return claim
+
+
+async def put_off(office: Office, claim: Claim) -> None:
+    """Nobody knows what came of the try."""
+    async with office.begin() as tx:
+        error = ProviderOutcomeUnknown("QuickBooks did not answer.", provider="quickbooks", operation="write")
+        await (await tx.aget(PushService)).put_off(claim.intent.push_id, claim.attempt, error)
+
+
+async def is_written_whole(office: Office) -> None:
+    row = await office.one(Customer)
     assert (row.display_name, row.contact_id, row.qb_id is None) == ("Ana Lima", None, False)
-    assert (await connected.one(Estimate)).qb_id is not None
+    assert (await office.one(Estimate)).qb_id is not None
 
 
 async def test_of_a_customer_who_was_on_the_way_nothing_is_kept_once_it_is_given_up(connected: Office) -> None:
     contact = await connected.knows(**ANA)
     await refuse_customer(connected)
-    made = await draft(connected, contact)
-    await post(connected, f"estimates/{made['id']}/push")
+    await waiting(connected, contact)
+    async with connected.begin() as tx:
+        claim = await begun(tx)
+    await put_off(connected, claim)
     await erase(connected, contact)
     await connected.settle()
     assert await traces(connected, "customer") != []

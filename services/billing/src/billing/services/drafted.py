@@ -19,12 +19,12 @@ _PERSONAL = (
 
 def is_only_drafted() -> ColumnElement[bool]:
     """Of a customer: neither in QuickBooks nor on the way there."""
-    return _is_ours_alone(PushState.PENDING, PushState.FAILED)
+    return _is_ours_alone(Push.state.in_((PushState.PENDING, PushState.FAILED)))
 
 
-def _is_ours_alone(*states: PushState) -> ColumnElement[bool]:
-    """Of a customer: not in QuickBooks, and no write of it in one of these states."""
-    waits = exists().where(Push.target_id == Customer.id, Push.state.in_(states))
+def _is_ours_alone(on_the_way: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Of a customer: not in QuickBooks, and no write of it is `on_the_way`."""
+    waits = exists().where(Push.target_id == Customer.id, on_the_way)
     return and_(Customer.qb_id.is_(None), Customer.merged_into_id.is_(None), ~waits)
 
 
@@ -112,10 +112,11 @@ async def erase(uow: UnitOfWork, announcer: Announcer, family: Collection[UUID])
     The caller lets nobody write down anything of them meanwhile.
     """
     was_theirs = and_(Customer.contact_id.is_(None), _was_unlinked(MatchCandidate.contact_id.in_(family)))
+    # A write that failed was refused for good, and one that nobody began left no trace: QuickBooks has nothing of them.
+    may_be_there = and_(Push.state == PushState.PENDING, Push.attempts > 0)
     rows = await uow.session.scalars(
         select(Customer)
-        # A write that failed was refused for good: QuickBooks has nothing of it.
-        .where(or_(Customer.contact_id.in_(family), was_theirs), _is_ours_alone(PushState.PENDING))
+        .where(or_(Customer.contact_id.in_(family), was_theirs), _is_ours_alone(may_be_there))
         .order_by(Customer.id)
         # Whoever makes an invoice has its estimate already, and names the customer.
         .with_for_update(key_share=True)

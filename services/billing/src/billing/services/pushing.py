@@ -42,6 +42,7 @@ from billing.provider import (
 from billing.services.connections import ConnectionService
 from billing.services.customers import CustomerService
 from billing.services.intents import PUSH_CHANNEL, Intent, IntentService, NotReady, is_held_back
+from billing.services.people import hold_erasures
 from billing.services.reading import Reader
 from billing.settings import Settings
 from billing.states import ConnectionStatus, PushKind, PushState
@@ -81,8 +82,10 @@ class PushService:
     async def claim(self, customers: CustomerService) -> Claim | None:
         """The next intent that may be tried, with its request id and body committed by the caller's transaction.
 
-        A customer is looked for once more before anything of it is written.
+        A customer is looked for once more before anything of it is written. Nobody is erased meanwhile, which gives up
+        what was not begun.
         """
+        await hold_erasures(self._uow)
         push = await self._next()
         if push is None:
             return None
