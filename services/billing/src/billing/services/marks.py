@@ -99,6 +99,22 @@ def is_comparable(realm_id: Any) -> ColumnElement[bool]:
     return and_(_is_caught_up(realm_id), ~unread)
 
 
+def own_notice(
+    realm_id: str, entity: str, qb_id: str, operation: str, *, at: datetime, gone_id: str | None = None, name: str = ""
+) -> dict[str, Any]:
+    """The columns of a Notice that nobody told us. One of a `name` stands there once, however often it is written."""
+    return {
+        "event_id": f"own {name or uuid7()}",
+        "realm_id": realm_id,
+        "entity": entity,
+        "qb_id": qb_id,
+        "operation": operation,
+        "gone_id": gone_id,
+        "occurred_at": at,
+        "received_at": wall_now(),
+    }
+
+
 class MarkService:
     """Lives in one transaction. Leases are security time."""
 
@@ -135,19 +151,7 @@ class MarkService:
 
     async def read_again(self, realm_id: str, entity: str, ids: Iterable[str]) -> None:
         """Have these read soon, as if QuickBooks had told of them: durable with the change that makes it necessary."""
-        notices = [
-            {
-                "event_id": f"own {uuid7()}",
-                "realm_id": realm_id,
-                "entity": entity,
-                "qb_id": qb_id,
-                "operation": "updated",
-                "occurred_at": self._uow.now,
-                "received_at": wall_now(),
-                "attempts": 0,
-            }
-            for qb_id in sorted(set(ids))
-        ]
+        notices = [own_notice(realm_id, entity, qb_id, "updated", at=self._uow.now) for qb_id in sorted(set(ids))]
         if notices:
             await self._uow.session.execute(insert(Notice), notices)
             self._uow.wake(NOTICE_CHANNEL)

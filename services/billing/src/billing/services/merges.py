@@ -24,7 +24,7 @@ from billing.models import (
     among,
 )
 from billing.provider import NOBODY, OfCustomer, Seen
-from billing.services.marks import NOTICE_CHANNEL
+from billing.services.marks import NOTICE_CHANNEL, own_notice
 from billing.services.people import PeopleService
 
 MOVED, CARRIED = "moved", "carried"
@@ -64,8 +64,7 @@ async def note_moves(uow: UnitOfWork, realm_id: str, seen: Iterable[Seen], forme
             moves.add((gone, one.customer, how, _instant(one.updated_at) or uow.now))
     if moves:
         rows = [
-            _notice(uow, realm_id, gone, kept, how, at=at, event_id=f"own {uuid7()}")
-            for gone, kept, how, at in sorted(moves)
+            own_notice(realm_id, "Customer", kept, how, at=at, gone_id=gone) for gone, kept, how, at in sorted(moves)
         ]
         await uow.session.execute(insert(Notice), rows)
         uow.wake(NOTICE_CHANNEL)
@@ -161,9 +160,9 @@ class _Merge:
 
     async def _tell(self, kept: Customer) -> None:
         """As a webhook would have told. Where that was tried in vain before, it is tried anew."""
-        notice = _notice(
-            self._uow, self._gone.realm_id, str(self._gone.qb_id), str(kept.qb_id), "merged",
-            at=self._uow.now, event_id=f"own merge {self._gone.id} {kept.id}",
+        notice = own_notice(
+            self._gone.realm_id, "Customer", str(kept.qb_id), "merged",
+            at=self._uow.now, gone_id=self._gone.qb_id, name=f"merge {self._gone.id} {kept.id}",
         )  # fmt: skip
         anew = dict.fromkeys(("processed_at", "next_try_at", "error")) | {"attempts": 0}
         await self._session.execute(
@@ -191,22 +190,6 @@ class _Merge:
             )
         )
         self._uow.hint("customers", kept.id, kept.version)
-
-
-def _notice(
-    uow: UnitOfWork, realm_id: str, gone: str, kept: str, operation: str, *, at: datetime, event_id: str
-) -> dict[str, Any]:
-    return {
-        "event_id": event_id,
-        "realm_id": realm_id,
-        "entity": "Customer",
-        "qb_id": kept,
-        "gone_id": gone,
-        "operation": operation,
-        "occurred_at": at,
-        "received_at": wall_now(),
-        "attempts": 0,
-    }
 
 
 def _instant(text: str) -> datetime | None:
