@@ -8,17 +8,11 @@ from billing.models import Estimate, Invoice, Item, Push
 from billing.states import EstimateStatus
 
 from .office import REALM, Office
+from .sales import ANA, post
 
 OTHER = "9130350000000002"
-ANA = {"first_name": "Ana", "last_name": "Lima", "phones": ["+16175550143"], "emails": ["ana@example.com"]}
 BEN = {"first_name": "Ben", "last_name": "Ode", "emails": ["ben@example.com"]}
 FIRST_NAME = "Attack-a-Crack Foundation Repair"
-
-
-async def post(office: Office, path: str, **body: Any) -> dict[str, Any]:
-    answer = await office.api.post(f"/api/v1/{path}", json=body)
-    assert answer.is_success, answer.text
-    return dict(answer.json())
 
 
 async def draft(office: Office, **person: Any) -> dict[str, Any]:

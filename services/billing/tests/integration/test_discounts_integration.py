@@ -8,7 +8,7 @@ from billing.models import Estimate, Invoice
 
 from .books import changed, compared
 from .office import COMPANY, Office
-from .test_sales_integration import draft, post
+from .sales import draft, post
 
 TEN_PERCENT = {
     "DetailType": "DiscountLineDetail",

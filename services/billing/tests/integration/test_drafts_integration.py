@@ -12,6 +12,7 @@ from shared.events.contacts import ContactErased, ContactMerged
 
 from .books import compared
 from .office import Office
+from .sales import post
 
 ANA: dict[str, Any] = {
     "first_name": "Ana",
@@ -21,12 +22,6 @@ ANA: dict[str, Any] = {
 }
 THEIR_ANA = {"PrimaryPhone": {"FreeFormNumber": "(617) 555-0142"}}
 WRITTEN = [("create_customer", "done"), ("create_estimate", "done")]
-
-
-async def post(office: Office, path: str, **body: Any) -> dict[str, Any]:
-    answer = await office.api.post(f"/api/v1/{path}", json=body)
-    assert answer.is_success, answer.text
-    return dict(answer.json())
 
 
 async def draft(office: Office, contact: UUID) -> dict[str, Any]:

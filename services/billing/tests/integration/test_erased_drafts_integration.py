@@ -17,7 +17,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from .office import Office
-from .test_drafts_integration import discard, post
+from .sales import post
+from .test_drafts_integration import discard
 
 ANA: dict[str, Any] = {
     "first_name": "Ana",

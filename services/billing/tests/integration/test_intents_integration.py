@@ -19,21 +19,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared import failpoints
 
 from .office import Office
+from .sales import ANA, post
 
-ANA: dict[str, Any] = {
-    "first_name": "Ana",
-    "last_name": "Lima",
-    "phones": ["+16175550143"],
-    "emails": ["ana@example.com"],
-}
 BEN: dict[str, Any] = {"first_name": "Ben", "phones": ["+16175550144"], "emails": ["ben@example.com"]}
 LOST = {"shares": {"missing": 1.0}}
-
-
-async def post(office: Office, path: str, **body: Any) -> dict[str, Any]:
-    answer = await office.api.post(f"/api/v1/{path}", json=body)
-    assert answer.is_success, answer.text
-    return dict(answer.json())
 
 
 async def draft(office: Office, **person: Any) -> dict[str, Any]:

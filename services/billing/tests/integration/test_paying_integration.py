@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from .books import changed, execute
 from .office import COMPANY, Office
-from .test_sales_integration import accepted, post, public_page
+from .sales import accepted, post, public_page
 
 EMAIL = "ana@example.com"
 

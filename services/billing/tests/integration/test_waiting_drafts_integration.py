@@ -5,7 +5,8 @@ from typing import Any
 from billing.models import Customer, Estimate
 
 from .office import Office
-from .test_drafts_integration import ANA, THEIR_ANA, draft, post, push
+from .sales import post
+from .test_drafts_integration import ANA, THEIR_ANA, draft, push
 
 MARRIED: dict[str, Any] = {**ANA, "last_name": "Lima-Santos", "emails": ["ana.santos@example.com"], "version": 2}
 

@@ -1,0 +1,181 @@
+"""Invoices: made of an accepted estimate once or in parts, sent, paid, voided, due."""
+
+import asyncio
+from datetime import timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from billing.models import Estimate, Invoice, Push, Term
+from billing.states import EstimateStatus
+
+from .office import Office
+from .sales import CONTACT, accepted, draft, item, post, refused_invoice
+
+
+async def test_an_invoice_has_terms_that_quickbooks_has(connected: Office) -> None:
+    estimate = await accepted(connected)
+    terms = (await connected.api.get("/api/v1/terms")).json()["items"]
+    assert {"Net 30", "Due on receipt"} <= {term["name"] for term in terms}
+    unknown = {"estimate_id": estimate["id"], "term_id": str(CONTACT)}
+    answer = await connected.api.post("/api/v1/invoices", json=unknown)
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "body.term_id")
+    (net,) = [term for term in terms if term["name"] == "Net 30"]
+    made = await post(connected, "invoices", estimate_id=estimate["id"], term_id=net["id"])
+    await connected.settle()
+    row = await connected.one(Invoice, Invoice.id == UUID(made["id"]))
+    theirs = (await connected.quickbooks("GET", f"invoice/{row.qb_id}"))["Invoice"]
+    assert theirs["SalesTermRef"]["value"] == (await connected.one(Term, Term.id == row.term_id)).qb_id
+
+
+async def test_an_accepted_estimate_becomes_one_invoice_with_its_lines(connected: Office) -> None:
+    estimate = await accepted(connected)
+    bodies = [connected.api.post("/api/v1/invoices", json={"estimate_id": estimate["id"]}) for _ in range(4)]
+    statuses = sorted(answer.status_code for answer in await asyncio.gather(*bodies))
+    assert statuses == [202, 409, 409, 409]
+    await connected.settle()
+    assert len(await connected.ledger("Invoice")) == 1
+    row = await connected.one(Invoice)
+    shown = (await connected.api.get(f"/api/v1/invoices/{row.id}")).json()
+    assert (shown["number"], shown["status"], shown["total"]["amount_cents"]) == ("I-1001", "open", 138_125)
+    assert [line["amount"]["amount_cents"] for line in shown["lines"]] == [130_000]
+    assert (await connected.one(Estimate)).status is EstimateStatus.CLOSED
+    issued = await connected.published("billing.invoice.issued.v1")
+    assert [event["estimate_id"] for event in issued] == [estimate["id"]]
+
+
+async def test_a_deposit_and_the_rest_add_up_to_the_estimate(connected: Office) -> None:
+    estimate = await accepted(connected, quantity="1.3333333")
+    deposit = await post(connected, "invoices", estimate_id=estimate["id"], part="deposit", share="0.333333")
+    await connected.settle()
+    assert (await connected.one(Estimate)).status is EstimateStatus.ACCEPTED
+    rest = await post(connected, "invoices", estimate_id=estimate["id"], part="progress")
+    await connected.settle()
+    parts = [part["subtotal"]["amount_cents"] for part in (deposit, rest)]
+    assert sum(parts) == estimate["subtotal"]["amount_cents"]
+    assert parts[0] == 28_889
+    assert (await connected.one(Estimate)).status is EstimateStatus.CLOSED
+    over = await connected.api.post("/api/v1/invoices", json={"estimate_id": estimate["id"], "part": "progress"})
+    assert over.status_code == 409
+
+
+async def test_an_invoice_over_nothing_is_neither_paid_nor_voided(connected: Office) -> None:
+    customer = await connected.new_customer("Warranty work")
+    made = await connected.new_invoice(customer["Id"], "0.00")
+    await connected.settle()
+    (shown,) = (await connected.api.get("/api/v1/invoices")).json()["items"]
+    assert (shown["status"], shown["paid_on"]) == ("nothing_due", None)
+    statuses = ("nothing_due", "paid", "voided", "open", "overdue")
+    found = [(await connected.api.get("/api/v1/invoices", params={"status": one})).json() for one in statuses]
+    assert [len(page["items"]) for page in found] == [1, 0, 0, 0, 0]
+    await connected.people_do(f"invoice/{made['Id']}/void")
+    await connected.settle()
+    assert (await connected.api.get(f"/api/v1/invoices/{shown['id']}")).json()["status"] == "voided"
+
+
+async def test_what_is_paid_partly_and_then_whole_is_shown_so(connected: Office) -> None:
+    estimate = await accepted(connected)
+    invoice = await post(connected, "invoices", estimate_id=estimate["id"])
+    await connected.settle()
+    row = await connected.one(Invoice)
+    customer = (await connected.quickbooks("GET", f"invoice/{row.qb_id}"))["Invoice"]["CustomerRef"]["value"]
+    await connected.people_do("payments", customer_id=customer, amount="381.25", invoice_id=row.qb_id)
+    await connected.settle()
+    shown = (await connected.api.get(f"/api/v1/invoices/{invoice['id']}")).json()
+    assert (shown["status"], shown["balance"]["amount_cents"]) == ("partial", 100_000)
+    second = await connected.people_do("payments", customer_id=customer, amount="1000", invoice_id=row.qb_id)
+    await connected.settle()
+    shown = (await connected.api.get(f"/api/v1/invoices/{invoice['id']}")).json()
+    assert (shown["status"], shown["balance"]["amount_cents"]) == ("paid", 0)
+    assert shown["paid_on"] == "2031-03-04"
+    assert len(await connected.published("billing.invoice.paid.v1")) == 1
+    await connected.people_do(f"payment/{second['id']}/void")
+    await connected.settle()
+    shown = (await connected.api.get(f"/api/v1/invoices/{invoice['id']}")).json()
+    assert (shown["status"], shown["paid_on"]) == ("partial", None)
+    (voided,) = await connected.published("billing.payment.voided.v1")
+    assert voided["amount"]["amount_cents"] == 0
+    totals = (await connected.api.get("/api/v1/payments/totals")).json()["totals"]
+    assert totals == [{"count": 1, "amount": {"amount_cents": 38_125, "currency": "USD"}}]
+
+
+async def test_an_invoice_is_voided_there_and_then_here_and_may_be_made_anew(connected: Office) -> None:
+    estimate = await accepted(connected)
+    invoice = await post(connected, "invoices", estimate_id=estimate["id"])
+    await connected.settle()
+    await post(connected, f"invoices/{invoice['id']}/void")
+    await connected.settle()
+    shown = (await connected.api.get(f"/api/v1/invoices/{invoice['id']}")).json()
+    assert (shown["status"], shown["total"]["amount_cents"]) == ("voided", 0)
+    assert len(await connected.published("billing.invoice.voided.v1")) == 1
+    refused = await connected.api.post(f"/api/v1/invoices/{invoice['id']}/void")
+    assert refused.status_code == 409
+
+
+async def test_pdf_and_sending_of_an_invoice(connected: Office) -> None:
+    estimate = await accepted(connected)
+    invoice = await post(connected, "invoices", estimate_id=estimate["id"])
+    early = await connected.api.get(f"/api/v1/invoices/{invoice['id']}/pdf")
+    assert (early.status_code, early.json()["code"]) == (409, "not_in_quickbooks_yet")
+    await post(connected, f"invoices/{invoice['id']}/send", to="ap@example.com")
+    await connected.settle()
+    printed = await connected.api.get(f"/api/v1/invoices/{invoice['id']}/pdf")
+    assert (printed.status_code, printed.content[:4]) == (200, b"%PDF")
+    assert (await connected.one(Invoice)).sent_at is not None
+
+
+async def test_amounts_are_quickbookss_own_to_the_cent(connected: Office) -> None:
+    made = await draft(
+        connected,
+        quantity="128.35",
+        lines=[
+            {"item_id": str((await item(connected)).id), "quantity": "128.35", "unit_price": "14.5"},
+            {"item_id": str((await item(connected, "Wall anchor")).id), "quantity": "3", "unit_price": "0.3333333"},
+        ],
+    )
+    assert [line["amount"]["amount_cents"] for line in made["lines"]] == [186_108, 100]
+    await post(connected, f"estimates/{made['id']}/push")
+    await connected.settle()
+    row = await connected.one(Estimate)
+    theirs = (await connected.quickbooks("GET", f"estimate/{row.qb_id}"))["Estimate"]
+    assert row.total_cents == int(Decimal(str(theirs["TotalAmt"])) * 100)
+
+
+async def test_an_invoice_that_somebody_made_of_the_estimate_in_quickbooks_is_mirrored_and_not_doubled(
+    connected: Office,
+) -> None:
+    estimate = await accepted(connected)
+    await connected.settle()
+    write = await refused_invoice(connected, estimate)
+    row = await connected.one(Estimate)
+    customer = (await connected.quickbooks("GET", f"estimate/{row.qb_id}"))["Estimate"]["CustomerRef"]["value"]
+    await connected.new_invoice(customer, LinkedTxn=[{"TxnId": row.qb_id, "TxnType": "Estimate"}])
+    await connected.settle()
+    theirs = await connected.one(Invoice, Invoice.qb_id.is_not(None))
+    assert theirs.estimate_id == row.id
+    await post(connected, f"quickbooks/writes/{write['id']}/retry")
+    await connected.settle()
+    (ours,) = await connected.rows(Push, Push.state == "failed")
+    assert (ours.error_code, "Somebody made invoice" in str(ours.error)) == ("invoiced_in_quickbooks", True)
+    assert len(await connected.ledger("Invoice")) == 1
+
+
+async def test_estimates_expire_and_invoices_fall_due_at_the_companys_midnight(connected: Office) -> None:
+    made = await draft(connected)
+    await post(connected, f"estimates/{made['id']}/push")
+    other = await accepted(connected)
+    await post(connected, "invoices", estimate_id=other["id"], due_on="2031-03-10")
+    await connected.settle()
+    await connected.advance(timedelta(days=6, hours=10))  # Late in the evening of the 10th in Boston, the 11th in UTC.
+    await connected.settle()
+    assert await connected.published("billing.invoice.overdue.v1") == []
+    await connected.advance(timedelta(hours=2))
+    await connected.settle()
+    assert len(await connected.published("billing.invoice.overdue.v1")) == 1
+    aged = (await connected.api.get("/api/v1/receivables")).json()
+    assert aged["totals"]["USD"]["days_1_30"] == 138_125
+    await connected.advance(timedelta(days=30))
+    await connected.settle()
+    assert (await connected.api.get(f"/api/v1/estimates/{made['id']}")).json()["status"] == "expired"
+    figures = (await connected.api.get("/api/v1/receivables/figures")).json()
+    assert (figures["accepted"], figures["expired"], figures["win_rate"]) == (1, 1, 0.5)
+    assert figures["days_to_pay_median"] is None
