@@ -4,8 +4,9 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
-from billing.models import Estimate, Invoice, Item, Push
+from billing.models import CandidateStatus, Customer, Estimate, Invoice, Item, MatchCandidate, Push
 from billing.states import EstimateStatus
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from .office import REALM, Office
 from .sales import ANA, post
@@ -110,6 +111,51 @@ async def test_a_draft_of_another_company_is_not_edited_but_may_be_thrown_away(c
     edited = await connected.api.patch(address, json={"lines": [{"item_id": str(theirs.id)}]}, headers=match)
     assert (edited.status_code, edited.json()["code"]) == (409, "belongs_to_another_company")
     assert (await connected.api.delete(address, headers=match)).status_code == 204
+
+
+async def test_a_customer_of_another_company_is_neither_edited_nor_linked_nor_unlinked(connected: Office) -> None:
+    await written(connected)
+    linked = await connected.one(Customer)
+    theirs = await connected.new_customer("Bo Berg")
+    await connected.settle()
+    stranger = await connected.one(Customer, Customer.qb_id == theirs["Id"])
+    ben = await connected.knows(**BEN)
+    before = await connected.pushes()
+    await connect_other(connected)
+    body = {"phone": "+16175550777"}
+    edited = await connected.api.patch(
+        f"/api/v1/customers/{linked.id}", json=body, headers={"If-Match": f'"{linked.version}"'}
+    )
+    assert (edited.status_code, edited.json()["code"]) == (409, "belongs_to_another_company")
+    await refused(connected, f"customers/{linked.id}/unlink")
+    await refused(connected, f"customers/{stranger.id}/link", contact_id=str(ben))
+    await connected.settle()
+    rows = {row.id: row for row in await connected.rows(Customer)}
+    assert (rows[linked.id].phone, rows[linked.id].contact_id) == (linked.phone, linked.contact_id)
+    assert rows[stranger.id].contact_id is None
+    assert await connected.pushes() == before
+
+
+async def test_whom_another_companys_customer_is_is_not_decided(connected: Office) -> None:
+    ana = await connected.knows(**ANA)
+    await connected.new_customer("Ana Lima")
+    await connected.settle()
+    customer = await connected.one(Customer)
+    doubt = MatchCandidate(
+        customer_id=customer.id,
+        contact_id=ana,
+        score=60,
+        reasons=["the same name"],
+        status=CandidateStatus.OPEN,
+        created_at=await connected.now(),
+    )
+    async with connected.begin() as tx:
+        (await tx.aget(AsyncSession)).add(doubt)
+    await connect_other(connected)
+    for verb in ("accept", "refuse"):
+        await refused(connected, f"customers/matches/{doubt.id}/{verb}")
+    await post(connected, "quickbooks/disconnect")
+    await post(connected, f"customers/matches/{doubt.id}/refuse")
 
 
 async def test_an_item_of_another_company_is_unknown(connected: Office) -> None:

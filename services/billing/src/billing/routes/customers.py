@@ -19,7 +19,15 @@ from shared.rules.phones import InvalidPhone, parse_phone
 from sqlalchemy import func
 
 from billing import queries
-from billing.errors import AlreadyDecided, AlreadyLinked, ContactGone, CustomerGone, NotConnected, NothingToCallIt
+from billing.errors import (
+    AlreadyDecided,
+    AlreadyLinked,
+    ContactGone,
+    CustomerGone,
+    NotConnected,
+    NothingToCallIt,
+    OfAnotherCompany,
+)
 from billing.models import ContactCopy, Customer, MatchCandidate
 from billing.routes.forms import CustomerRef, WriteOut
 from billing.routes.schemas import Body, Email, MoneyOut, money, person_of
@@ -291,7 +299,7 @@ async def list_matches(
 
 @router.post(
     "/matches/{match_id}/accept",
-    responses=problems(NotFound, AlreadyDecided, AlreadyLinked, ContactGone, CustomerGone),
+    responses=problems(NotFound, AlreadyDecided, AlreadyLinked, ContactGone, CustomerGone, OfAnotherCompany),
 )
 async def accept_match(
     match_id: UUID, customers: Needs[CustomerService], shown: ShownCustomer, user: Writer, response: Response
@@ -301,7 +309,7 @@ async def accept_match(
     return await shown.one(await customers.get(match.customer_id), response)
 
 
-@router.post("/matches/{match_id}/refuse", responses=problems(NotFound, AlreadyDecided))
+@router.post("/matches/{match_id}/refuse", responses=problems(NotFound, AlreadyDecided, OfAnotherCompany))
 async def refuse_match(
     match_id: UUID, customers: Needs[CustomerService], shown: ShownCustomer, user: Writer, response: Response
 ) -> CustomerDetail:
@@ -319,7 +327,9 @@ async def get_customer(
 
 @router.patch(
     "/{customer_id}",
-    responses=problems(NotFound, NotConnected, CustomerGone, PreconditionFailed, PreconditionRequired),
+    responses=problems(
+        NotFound, NotConnected, OfAnotherCompany, CustomerGone, PreconditionFailed, PreconditionRequired
+    ),
 )
 async def edit_customer(
     customer_id: UUID,
@@ -336,7 +346,9 @@ async def edit_customer(
     return await shown.one(row, response)
 
 
-@router.post("/{customer_id}/link", responses=problems(NotFound, AlreadyLinked, ContactGone, CustomerGone))
+@router.post(
+    "/{customer_id}/link", responses=problems(NotFound, AlreadyLinked, ContactGone, CustomerGone, OfAnotherCompany)
+)
 async def link_customer(
     customer_id: UUID,
     wanted: ContactIn,
@@ -350,7 +362,7 @@ async def link_customer(
     return await shown.one(row, response)
 
 
-@router.post("/{customer_id}/unlink", responses=problems(NotFound))
+@router.post("/{customer_id}/unlink", responses=problems(NotFound, OfAnotherCompany))
 async def unlink_customer(
     customer_id: UUID, customers: Needs[CustomerService], shown: ShownCustomer, user: Writer, response: Response
 ) -> CustomerDetail:

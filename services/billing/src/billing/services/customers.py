@@ -55,6 +55,12 @@ class CustomerService:
             raise NotFound("There is no such customer.")
         return row
 
+    async def _own(self, customer_id: UUID) -> Customer:
+        """Locked, for a person to change it. Raises NotFound or OfAnotherCompany."""
+        row = await self.get(customer_id, lock=True)
+        await self._connections.check_belongs(row.realm_id)
+        return row
+
     async def ensure(self, contact_id: UUID, *, by: str) -> Customer:
         """The customer that this contact is; looked for first, and made only where there is none: for ourselves, until
         a form of theirs is to be written (`write`).
@@ -262,9 +268,11 @@ class CustomerService:
         return True
 
     async def link(self, customer_id: UUID, contact_id: UUID, *, by: str) -> Customer:
-        """A person says who this customer is. Raises NotFound, ContactGone, AlreadyLinked or CustomerGone (merged)."""
+        """A person says who this customer is. Raises NotFound, ContactGone, AlreadyLinked, CustomerGone (merged) or
+        OfAnotherCompany.
+        """
         contact = await self._locked_contact(contact_id)
-        row = await self.get(customer_id, lock=True)
+        row = await self._own(customer_id)
         await self._link(row, contact.contact_id, reason="Linked by hand", score=None, by=by)
         return row
 
@@ -296,8 +304,10 @@ class CustomerService:
                 doubt.status = CandidateStatus.OBSOLETE
 
     async def unlink(self, customer_id: UUID, *, by: str) -> Customer:
-        """This customer is not that person, and will not be proposed as them again. Raises NotFound."""
-        row = await self.get(customer_id, lock=True)
+        """This customer is not that person, and will not be proposed as them again. Raises NotFound or
+        OfAnotherCompany.
+        """
+        row = await self._own(customer_id)
         if row.contact_id is None:
             return row
         refused = insert(MatchCandidate).values(
@@ -326,10 +336,10 @@ class CustomerService:
             self._uow.wake(MATCH_CHANNEL)
 
     async def decide(self, candidate_id: UUID, *, accept: bool, by: str) -> MatchCandidate:
-        """A person decides a doubt. Raises NotFound, AlreadyDecided, and what `link` raises."""
+        """A person decides a doubt. Raises NotFound, AlreadyDecided, OfAnotherCompany, and what `link` raises."""
         doubt = await self._doubt(candidate_id)
         person = (await self._locked_contact(doubt.contact_id)).contact_id if accept else doubt.contact_id
-        row = await self.get(doubt.customer_id, lock=True)
+        row = await self._own(doubt.customer_id)
         doubt = await self._doubt(candidate_id, lock=True)
         if doubt.status is not CandidateStatus.OPEN:
             raise AlreadyDecided(f"This was decided meanwhile: it is {doubt.status}.")
@@ -353,10 +363,10 @@ class CustomerService:
     ) -> Customer:
         """Change it here, and what differs in QuickBooks too, on top of whatever was changed there meanwhile.
 
-        Raises NotFound, PreconditionFailed, NotConnected, or CustomerGone where it is inactive.
+        Raises NotFound, PreconditionFailed, NotConnected, OfAnotherCompany, or CustomerGone where it is inactive.
         """
         await self._connections.active()
-        row = await self.get(customer_id, lock=True)
+        row = await self._own(customer_id)
         check_version(row.version, expected_version)
         if not row.is_active:
             raise CustomerGone(
