@@ -21,6 +21,7 @@ from shared import failpoints
 
 from .books import reader
 from .office import REALM, Office
+from .sales import accepted, post
 
 NOBODY = "9a3c8f50-0000-7000-8000-00000000000f"
 ANA: dict[str, Any] = {
@@ -130,6 +131,19 @@ async def test_a_merged_contact_has_the_customer_of_both(connected: Office) -> N
     assert (await ensure(connected, secondary)).id == row.id
     by_primary = await connected.api.get("/api/v1/customers", params={"contact_id": str(primary)})
     assert [one["id"] for one in by_primary.json()["items"]] == [str(row.id)]
+
+
+async def test_a_merged_contact_has_the_forms_of_both(connected: Office) -> None:
+    other = await accepted(connected)
+    await post(connected, "invoices", estimate_id=other["id"])
+    secondary, primary = UUID(other["customer"]["contact_id"]), await connected.knows(first_name="Anna")
+    await merge(connected, primary=primary, secondary=secondary)
+    for resource in ("estimates", "invoices"):
+        for contact in (primary, secondary):
+            found = await connected.api.get(f"/api/v1/{resource}", params={"contact_id": str(contact)})
+            assert len(found.json()["items"]) == 1, (resource, contact)
+        unknown = await connected.api.get(f"/api/v1/{resource}", params={"contact_id": str(uuid4())})
+        assert unknown.json()["items"] == []
 
 
 async def test_a_customer_merged_in_quickbooks_leads_to_the_one_that_stayed(connected: Office) -> None:

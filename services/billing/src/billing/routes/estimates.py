@@ -1,5 +1,6 @@
 """Estimates: drafts, their totals, writing, sending, answers."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Annotated, Any, Self
 from uuid import UUID
@@ -42,6 +43,7 @@ from billing.services.documents import DocumentService
 from billing.services.estimates import EstimateChanges, EstimateService, NewEstimate
 from billing.services.forms import FormService
 from billing.services.intents import IntentService
+from billing.services.people import PeopleService
 from billing.settings import Settings
 from billing.states import EstimateStatus, Source
 from billing.totals import Totals
@@ -210,15 +212,17 @@ async def _shown(
 ShownEstimate = Annotated[Shown, Depends(_shown, scope="function")]
 
 
-def _listed(realm_id: str, status: EstimateStatus | None, customer_id: UUID | None, contact_id: UUID | None) -> Any:
+def _listed(
+    realm_id: str, status: EstimateStatus | None, *, customer_id: UUID | None, contact_ids: Sequence[UUID] | None
+) -> Any:
     statement: Any = select(Estimate, Customer).join(Customer, Customer.id == Estimate.customer_id)
     statement = statement.where(Estimate.realm_id == realm_id)
     if status is not None:
         statement = statement.where(Estimate.status == status)
     if customer_id is not None:
         statement = statement.where(Estimate.customer_id == customer_id)
-    if contact_id is not None:
-        statement = statement.where(Customer.contact_id == contact_id)
+    if contact_ids is not None:
+        statement = statement.where(Customer.contact_id.in_(contact_ids))
     return statement
 
 
@@ -228,15 +232,17 @@ async def list_estimates(
     uow: Needs[UnitOfWork],
     forms: Needs[FormService],
     connections: Needs[ConnectionService],
+    people: Needs[PeopleService],
     user: Reader,
     status: Annotated[EstimateStatus | None, Query()] = None,
     customer_id: Annotated[UUID | None, Query()] = None,
     contact_id: Annotated[UUID | None, Query()] = None,
 ) -> Page[EstimateItem]:
-    """Newest first; those of the company that is, or was last, connected."""
+    """Newest first; those of the company that is, or was last, connected. `contact_id` finds a merged contact's too."""
+    family = await people.family(await people.person(contact_id)) if contact_id else None
     rows, cursor, total = await page(
         uow.session,
-        _listed(await connections.current_realm(), status, customer_id, contact_id),
+        _listed(await connections.current_realm(), status, customer_id=customer_id, contact_ids=family),
         keys=[Estimate.created_at.desc(), Estimate.id.desc()],
         params=params,
         scope={"status": status, "customer_id": customer_id, "contact_id": contact_id},

@@ -1,5 +1,6 @@
 """Invoices: of accepted estimates, whole or in parts; sending, voiding, printing."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Annotated, Any, Self
 from uuid import UUID
@@ -38,6 +39,7 @@ from billing.services.forms import FormService
 from billing.services.intents import IntentService
 from billing.services.invoices import InvoiceService, NewInvoice
 from billing.services.paying import PayLinks
+from billing.services.people import PeopleService
 from billing.settlement import Standing, company_day, status_of
 from billing.states import InvoicePart, InvoiceStatus, Source
 from billing.totals import Totals
@@ -210,7 +212,7 @@ def _listed(
     condition: ColumnElement[bool] | None,
     *,
     customer_id: UUID | None,
-    contact_id: UUID | None,
+    contact_ids: Sequence[UUID] | None,
     estimate_id: UUID | None,
 ) -> Any:
     statement: Any = select(Invoice, Customer).join(Customer, Customer.id == Invoice.customer_id)
@@ -219,8 +221,8 @@ def _listed(
         statement = statement.where(condition)
     if customer_id is not None:
         statement = statement.where(Invoice.customer_id == customer_id)
-    if contact_id is not None:
-        statement = statement.where(Customer.contact_id == contact_id)
+    if contact_ids is not None:
+        statement = statement.where(Customer.contact_id.in_(contact_ids))
     if estimate_id is not None:
         statement = statement.where(Invoice.estimate_id == estimate_id)
     return statement
@@ -232,6 +234,7 @@ async def list_invoices(
     uow: Needs[UnitOfWork],
     forms: Needs[FormService],
     connections: Needs[ConnectionService],
+    people: Needs[PeopleService],
     shown: AsShown,
     user: Reader,
     status: Annotated[InvoiceStatus | None, Query()] = None,
@@ -239,16 +242,22 @@ async def list_invoices(
     contact_id: Annotated[UUID | None, Query()] = None,
     estimate_id: Annotated[UUID | None, Query()] = None,
 ) -> Page[InvoiceItem]:
-    """Newest first; those of the company that is, or was last, connected."""
+    """Newest first; those of the company that is, or was last, connected. `contact_id` finds a merged contact's too."""
     today = await shown.today()
-    filters = {"customer_id": customer_id, "contact_id": contact_id, "estimate_id": estimate_id}
+    family = await people.family(await people.person(contact_id)) if contact_id else None
     condition = None if status is None else _is(status, today)
     rows, cursor, total = await page(
         uow.session,
-        _listed(await connections.current_realm(), condition, **filters),
+        _listed(
+            await connections.current_realm(),
+            condition,
+            customer_id=customer_id,
+            contact_ids=family,
+            estimate_id=estimate_id,
+        ),
         keys=[Invoice.written_on.desc(), Invoice.id.desc()],
         params=params,
-        scope={"status": status, **filters},
+        scope={"status": status, "customer_id": customer_id, "contact_id": contact_id, "estimate_id": estimate_id},
         counted=False,
     )
     items = [
