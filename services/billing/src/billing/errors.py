@@ -16,6 +16,7 @@ __all__ = [
     "CustomerGone",
     "EmptyForm",
     "JobClosed",
+    "LastDayPassed",
     "NoEmailAddress",
     "NotADraft",
     "NotConnected",
@@ -58,6 +59,12 @@ class NotADraft(Conflict):
 
 class EmptyForm(Conflict):
     code = "no_lines"
+
+
+class LastDayPassed(Conflict):
+    """The price of a draft held until a day that has passed."""
+
+    code = "last_day_passed"
 
 
 class UnknownItem(Conflict):

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -260,3 +261,47 @@ async def test_two_answers_at_once_are_one(connected: Office) -> None:
     await connected.settle()
     told = [event for event in await connected.published() if event["type"].startswith("billing.estimate.")]
     assert len(told) == 1
+
+
+async def test_an_estimate_holds_from_the_day_on_which_it_is_written_however_long_it_was_drafted(
+    connected: Office,
+) -> None:
+    made = await draft(connected)
+    assert made["expires_on"] is None
+    await connected.advance(timedelta(days=40))
+    sent = await post(connected, f"estimates/{made['id']}/send")
+    assert date.fromisoformat(sent["expires_on"]) - date.fromisoformat(sent["written_on"]) == timedelta(days=30)
+    await connected.settle()
+    assert [event["type"] for event in await connected.published() if "estimate" in event["type"]] == [
+        "billing.estimate.sent.v1"
+    ]
+    row = await connected.one(Estimate)
+    theirs = (await connected.quickbooks("GET", f"estimate/{row.qb_id}"))["Estimate"]
+    assert (row.status, theirs["ExpirationDate"]) == (EstimateStatus.OPEN, sent["expires_on"])
+
+
+@pytest.mark.parametrize("verb", ["push", "send"])
+async def test_a_day_that_somebody_gave_and_that_has_passed_is_theirs_to_change(connected: Office, verb: str) -> None:
+    today = (await connected.now()).date()
+    made = await draft(connected, expires_on=str(today + timedelta(days=7)))
+    await connected.advance(timedelta(days=8))
+    refused = await connected.api.post(f"/api/v1/estimates/{made['id']}/{verb}", json={})
+    assert (refused.status_code, refused.json()["code"]) == (409, "last_day_passed")
+    assert "Give it a later one, or none, and try again." in refused.json()["detail"]
+    await connected.settle()
+    assert (await connected.ledger("Estimate"), await connected.pushes()) == ([], [])
+    later = str(today + timedelta(days=8))
+    edited = await connected.api.patch(
+        f"/api/v1/estimates/{made['id']}", json={"expires_on": later}, headers={"If-Match": '"1"'}
+    )
+    assert edited.status_code == 200
+    assert (await post(connected, f"estimates/{made['id']}/{verb}"))["expires_on"] == later
+
+
+@pytest.mark.parametrize("verb", ["accept", "decline"])
+async def test_what_nobody_has_seen_is_not_answered(connected: Office, verb: str) -> None:
+    made = await draft(connected)
+    refused = await connected.api.post(f"/api/v1/estimates/{made['id']}/{verb}", json={"name": "Ana Lima"})
+    assert (refused.status_code, refused.json()["code"]) == (409, "invalid_transition")
+    assert refused.json()["detail"] == "This estimate was not sent yet. Send it first."
+    assert (await connected.one(Estimate)).status is EstimateStatus.DRAFT

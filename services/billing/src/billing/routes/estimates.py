@@ -22,6 +22,7 @@ from billing.errors import (
     ContactGone,
     CustomerGone,
     EmptyForm,
+    LastDayPassed,
     NoEmailAddress,
     NotADraft,
     NotConnected,
@@ -59,6 +60,7 @@ _BARRED = (
     ContactGone,
     CustomerGone,
     EmptyForm,
+    LastDayPassed,
     NothingToCallIt,
     PeriodClosed,
     NumbersNotOurs,
@@ -68,7 +70,7 @@ _BARRED = (
 
 class EstimateIn(Body):
     """For a contact; who is no customer in QuickBooks yet is written there with the first form of theirs. Without
-    `expires_on`: thirty days.
+    `expires_on`: thirty days from the one on which it is written there.
     """
 
     contact_id: UUID
@@ -114,7 +116,7 @@ class EstimateItem(BaseModel):
     """Totals of a draft are ours, worked out as QuickBooks will; after that they are QuickBooks's.
 
     `tax` and `total` are null as long as they are not known: QuickBooks says the company's tax rate with the first
-    taxed form that it writes.
+    taxed form that it writes. So is `expires_on` of a draft for which nobody gave it: its days begin with the writing.
     """
 
     id: UUID

@@ -13,7 +13,7 @@ from shared.ids import uuid7
 from shared.rules.money import Money
 from sqlalchemy import select
 
-from billing.errors import AlreadyAnswered, EmptyForm, NoEmailAddress, NotADraft, PriceChanged
+from billing.errors import AlreadyAnswered, EmptyForm, LastDayPassed, NoEmailAddress, NotADraft, PriceChanged
 from billing.lines import LineKind, read_lines, store_lines
 from billing.models import Connection, Customer, Estimate, Job
 from billing.services.announcing import Announcer
@@ -93,7 +93,6 @@ class EstimateService:
         connection = await self._connections.active()
         customer = await self._customers.ensure(new.contact_id, by=by)
         await self._check_job(new.job_id)
-        today = self._forms.today(connection)
         row = Estimate(
             id=uuid7(),
             realm_id=connection.realm_id,
@@ -105,8 +104,8 @@ class EstimateService:
             customer_id=customer.id,
             job_id=new.job_id,
             currency=connection.currency,
-            written_on=today,
-            expires_on=new.expires_on or today + self._valid_for,
+            written_on=self._forms.today(connection),
+            expires_on=new.expires_on,
             email=new.email or customer.email,
             memo=new.memo,
             source=Source.CRM,
@@ -176,6 +175,7 @@ class EstimateService:
             raise EmptyForm("An estimate needs at least one line with an item. Add one and try again.")
         await self._forms.check_sold(row.realm_id, lines)
         row.written_on = self._forms.today(connection)
+        row.expires_on = self._last_day(row)
         self._forms.check_writable(connection, customer, row.written_on)
         row.number = row.number or await self._intents.next_number(Estimate)
         row.move(EstimateStatus.OPEN, now=self._uow.now)
@@ -183,6 +183,19 @@ class EstimateService:
         await self._customers.write(customer, by=by)
         self._intents.queue(PushKind.CREATE_ESTIMATE, row, by=by, after=customer)
         self._uow.hint("estimates", row.id, row.version)
+
+    def _last_day(self, row: Estimate) -> date:
+        """What a person said, or else counted from the day on which it is written: a draft may lie for long. Raises
+        LastDayPassed.
+        """
+        if row.expires_on is None:
+            return row.written_on + self._valid_for
+        if row.expires_on < row.written_on:
+            raise LastDayPassed(
+                f"The last day on which this price holds, {row.expires_on}, has passed. Give it a later one, or none,"
+                " and try again."
+            )
+        return row.expires_on
 
     async def send(self, estimate_id: UUID, *, to: str | None, by: str) -> Estimate:
         """E-mail it, after writing it where that is still to be done.
@@ -209,15 +222,15 @@ class EstimateService:
 
         `shown` is the total that they saw when they answered. Without a connection their word counts all the same, and
         QuickBooks is told later. Raises AlreadyAnswered where it was answered otherwise, or is invoiced or gone,
-        PriceChanged where it costs something else than was shown, and OfAnotherCompany.
+        PriceChanged where it costs something else than was shown, InvalidTransition where nobody can have seen it, and
+        OfAnotherCompany.
         """
         row = await self.get(estimate_id, lock=True)
         await self._connections.check_belongs(row.realm_id)
         target = EstimateStatus.ACCEPTED if accepted else EstimateStatus.DECLINED
         if row.status is target:
             return row
-        if row.status not in ANSWERABLE:
-            raise AlreadyAnswered(f"This estimate is {row.status} already. Call us if that is not what you want.")
+        self._check_answerable(row)
         total = Money(row.total_cents, row.currency)
         if shown not in (None, total):
             raise PriceChanged(f"The price has changed since you opened this page: it is {total} now.")
@@ -230,6 +243,13 @@ class EstimateService:
         price = str(row.total_cents) if accepted and row.qb_id is not None else None
         self._intents.queue(PushKind.MARK_ESTIMATE, row, by=name, argument=price)
         return row
+
+    @staticmethod
+    def _check_answerable(row: Estimate) -> None:
+        if row.status is EstimateStatus.DRAFT:
+            raise InvalidTransition("This estimate was not sent yet. Send it first.")
+        if row.status not in ANSWERABLE:
+            raise AlreadyAnswered(f"This estimate is {row.status} already. Call us if that is not what you want.")
 
     async def expire(self) -> int:
         """Estimates whose last day has passed without an answer; returns how many."""
