@@ -3,9 +3,11 @@
 from datetime import timedelta
 from typing import Any
 
-from billing.models import Estimate, Invoice
+import asyncpg
+from billing.models import Estimate, Invoice, SyncMark
 from billing.services.marks import DIFFERENCES, MarkService
 from shared.database import UnitOfWork
+from shared.testing.plugin import Database
 
 from .books import by_id, changed, form, pay, told
 from .office import REALM, Office
@@ -133,3 +135,46 @@ async def test_a_comparison_that_is_asked_for_during_another_one_follows_it(conn
         await (await tx.aget(MarkService)).compared(REALM, began)
     await connected.settle()
     assert len(await comparisons(connected)) == 1
+
+
+async def refuse_666(database: Database) -> None:
+    """A rule of our own that something in QuickBooks breaks."""
+    connection = await asyncpg.connect(database.owner_url.replace("+asyncpg", ""))
+    try:
+        await connection.execute("ALTER TABLE invoice ADD CHECK (total_cents <> 66600)")
+    finally:
+        await connection.close()
+
+
+async def test_what_cannot_be_stored_keeps_no_other_change_from_being_told(
+    connected: Office, database: Database
+) -> None:
+    ana = await connected.new_customer("Ana Lima")
+    await connected.settle()
+    await refuse_666(database)
+    await connected.turn(events={"shares": {"missing": 1.0}})
+    await form(connected, "Invoice", ana["Id"], "666.00")
+    known = await form(connected, "Invoice", ana["Id"], "80.00")
+    await connected.advance(timedelta(hours=2))
+    await connected.worker.run_until_idle()
+    assert (await by_id(connected, Invoice, known)).total_cents == 8_000
+    assert len(await connected.rows(Invoice)) == 1
+    reached = (await connected.one(SyncMark, SyncMark.name == "cdc")).reached_at
+    assert reached is not None
+    assert reached > await connected.now() - timedelta(hours=1)
+
+
+async def test_what_cannot_be_stored_is_said_to_differ(connected: Office, database: Database) -> None:
+    ana = await connected.new_customer("Ana Lima")
+    await connected.settle()
+    await refuse_666(database)
+    await connected.turn(events={"shares": {"missing": 1.0}})
+    bad = await form(connected, "Invoice", ana["Id"], "666.00")
+    missed = await form(connected, "Invoice", ana["Id"], "80.00")
+    assert (await connected.api.post("/api/v1/quickbooks/differences")).status_code == 202
+    await connected.worker.run_until_idle()
+    (newest, *_) = (await connected.api.get("/api/v1/quickbooks/differences")).json()["items"]
+    said = {line["qb_id"]: line["explanation"] for line in newest["lines"] if line["entity"] == "Invoice"}
+    mended = "it had been missed, and was read again"
+    assert said == {bad["Id"]: "still differs: look at it", missed["Id"]: mended}
+    assert (await by_id(connected, Invoice, missed)).total_cents == 8_000

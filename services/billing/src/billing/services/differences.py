@@ -256,7 +256,7 @@ class DifferenceProcess:
         if not references:
             return
         found = {entity: await self._reader.read(realm_id, entity, ids) for entity, ids in references.items()}
-        await self._reader.take(realm_id, found)
+        await self._reader.take_or_note(realm_id, found)
         async with self._begin() as tx:
             service = await tx.aget(DifferenceService)
             still: set[tuple[str, str]] = set()

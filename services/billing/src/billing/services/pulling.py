@@ -243,12 +243,12 @@ class ChangeProcess:
         books = self._reader.books(realm_id)
         found = await books.changes(ENTITIES, since)
         if sum(map(len, found.values())) < CDC_MOST:
-            await self._reader.take(realm_id, found)
+            await self._reader.take_or_note(realm_id, found)
             return Told.ALL
         told = Told.ALL
         for entity in ENTITIES:
             alone = (await books.changes((entity,), since)).get(entity, [])
-            await self._reader.take(realm_id, {entity: alone})
+            await self._reader.take_or_note(realm_id, {entity: alone})
             if len(alone) >= CDC_MOST:
                 await self._page(realm_id, entity, since)
                 told = Told.WHAT_STANDS
@@ -258,7 +258,7 @@ class ChangeProcess:
         books, position = self._reader.books(realm_id), 1
         while True:
             page = await books.page_changed(entity, since, position, PAGE)
-            await self._reader.take(realm_id, {entity: page})
+            await self._reader.take_or_note(realm_id, {entity: page})
             if len(page) < PAGE:
                 return
             # Whatever changes meanwhile moves to the end, and all behind it up.

@@ -3,11 +3,14 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
+import structlog
 from shared.database import Begin
 
 from billing.provider import ENTITIES, Books, ObjectMissing, OpenBooks, Seen
 from billing.services.marks import MarkService
 from billing.services.mirror import MirrorService, References, references_of
+
+log = structlog.get_logger(__name__)
 
 CHUNK = 100
 """Ids that one query names."""
@@ -30,6 +33,27 @@ class Reader:
     async def take(self, realm_id: str, found: Found) -> None:
         """Mirror these objects. Raises what reading raises; nothing is stored then."""
         await self._store(realm_id, await self._completed(realm_id, found))
+
+    async def take_or_note(self, realm_id: str, found: Found) -> None:
+        """As `take`; one that cannot be stored keeps none of the others from it. It is read again later, as if
+        QuickBooks had told of it: until that is in order, or was tried often enough.
+        """
+        complete = await self._completed(realm_id, found)
+        try:
+            await self._store(realm_id, complete)
+        except Exception as error:
+            log.warning("reading.stored_one_by_one", realm_id=realm_id, exc_info=error)
+            for entity in ENTITIES:
+                for one in complete.get(entity, ()):
+                    await self._store_or_note(realm_id, entity, one)
+
+    async def _store_or_note(self, realm_id: str, entity: str, one: Seen) -> None:
+        try:
+            await self._store(realm_id, {entity: [one]})
+        except Exception as error:
+            log.error("reading.not_stored", realm_id=realm_id, entity=entity, qb_id=one.id, exc_info=error)
+            async with self._begin() as tx:
+                await (await tx.aget(MarkService)).read_again(realm_id, entity, [one.id])
 
     async def read(self, realm_id: str, entity: str, ids: Iterable[str]) -> list[Seen]:
         """The objects of these ids; one that is not there any more comes as deleted."""
