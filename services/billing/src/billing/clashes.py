@@ -55,6 +55,7 @@ def accept_clash(push: Push, target: Target) -> None:
             push.argument = CustomerEdit.on(target, edit.values).stored()
     elif push.kind is PushKind.MARK_ESTIMATE and isinstance(target, Estimate) and push.argument:
         push.argument = str(target.total_cents)
+        target.accepted_cents = target.total_cents
 
 
 def _of_customer(edit: CustomerEdit, row: Customer) -> str | None:

@@ -3,11 +3,14 @@
 import asyncio
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
+import pytest
 from billing.models import Estimate, Invoice, Push, Term
 from billing.states import EstimateStatus
 
+from .books import changed, sold
 from .office import Office
 from .sales import CONTACT, accepted, draft, item, post, refused_invoice
 
@@ -179,3 +182,107 @@ async def test_estimates_expire_and_invoices_fall_due_at_the_companys_midnight(c
     figures = (await connected.api.get("/api/v1/receivables/figures")).json()
     assert (figures["accepted"], figures["expired"], figures["win_rate"]) == (1, 1, 0.5)
     assert figures["days_to_pay_median"] is None
+
+
+async def test_an_invoice_that_somebody_brings_back_in_quickbooks_is_mirrored_beside_the_new_one(
+    connected: Office,
+) -> None:
+    estimate = await accepted(connected)
+    former = await post(connected, "invoices", estimate_id=estimate["id"])
+    await connected.settle()
+    await post(connected, f"invoices/{former['id']}/void")
+    await connected.settle()
+    await post(connected, "invoices", estimate_id=estimate["id"])
+    await connected.settle()
+    row = await connected.one(Invoice, Invoice.id == UUID(former["id"]))
+    theirs = (await connected.quickbooks("GET", f"invoice/{row.qb_id}"))["Invoice"]
+    await changed(connected, "Invoice", theirs, Line=[sold("50")], PrivateNote="")
+    await connected.settle()
+    found = await connected.rows(Invoice)
+    assert sorted((one.is_voided, one.total_cents) for one in found) == [(False, 5_000), (False, 138_125)]
+
+
+async def test_of_parts_that_are_made_at_once_the_last_one_closes_the_estimate(connected: Office) -> None:
+    estimate = await accepted(connected)
+    deposit = await post(connected, "invoices", estimate_id=estimate["id"], part="deposit", share="0.3")
+    rest = await post(connected, "invoices", estimate_id=estimate["id"], part="progress")
+    await connected.settle()
+    assert [await is_linked(connected, one) for one in (deposit, rest)] == [False, True]
+    assert (await connected.one(Estimate)).status is EstimateStatus.CLOSED
+    await post(connected, f"invoices/{rest['id']}/void")
+    await connected.settle()
+    again = await post(connected, "invoices", estimate_id=estimate["id"], part="progress")
+    await connected.settle()
+    assert again["subtotal"] == rest["subtotal"]
+    assert await is_linked(connected, again)
+
+
+async def test_a_part_that_is_voided_once_the_estimate_is_closed_can_be_billed_again(connected: Office) -> None:
+    estimate = await accepted(connected)
+    deposit = await post(connected, "invoices", estimate_id=estimate["id"], part="deposit", share="0.3")
+    rest = await post(connected, "invoices", estimate_id=estimate["id"], part="progress")
+    await connected.settle()
+    await post(connected, f"invoices/{deposit['id']}/void")
+    await connected.settle()
+    assert (await connected.one(Estimate)).status is EstimateStatus.CLOSED
+    again = await post(connected, "invoices", estimate_id=estimate["id"], part="progress")
+    await connected.settle()
+    assert again["subtotal"] == deposit["subtotal"]
+    assert [await is_linked(connected, one) for one in (rest, again)] == [True, False]
+    over = await connected.api.post("/api/v1/invoices", json={"estimate_id": estimate["id"], "part": "progress"})
+    assert (over.status_code, over.json()["code"]) == (409, "nothing_left_to_invoice")
+
+
+async def is_linked(office: Office, made: dict[str, Any]) -> bool:
+    """Whether it closed the estimate in QuickBooks."""
+    row = await office.one(Invoice, Invoice.id == UUID(made["id"]))
+    assert row.qb_id is not None
+    theirs = (await office.quickbooks("GET", f"invoice/{row.qb_id}"))["Invoice"]
+    return any(link["TxnType"] == "Estimate" for link in theirs.get("LinkedTxn", ()))
+
+
+async def test_an_estimate_that_was_closed_in_quickbooks_is_not_invoiced(connected: Office) -> None:
+    estimate = await accepted(connected)
+    await connected.settle()
+    await repriced(connected, TxnStatus="Closed")
+    answer = await connected.api.post("/api/v1/invoices", json={"estimate_id": estimate["id"]})
+    assert (answer.status_code, answer.json()["code"]) == (409, "already_invoiced")
+    assert "closed in QuickBooks" in answer.json()["detail"]
+
+
+async def repriced(office: Office, **body: Any) -> None:
+    """Somebody changes the estimate in QuickBooks."""
+    row = await office.one(Estimate)
+    theirs = (await office.quickbooks("GET", f"estimate/{row.qb_id}"))["Estimate"]
+    await changed(office, "Estimate", theirs, **body)
+    await office.settle()
+
+
+@pytest.mark.parametrize("is_marked", [False, True])
+async def test_no_invoice_is_made_at_a_price_that_nobody_accepted(connected: Office, is_marked: bool) -> None:
+    made = await draft(connected)
+    await post(connected, f"estimates/{made['id']}/push")
+    await connected.settle()
+    await post(connected, f"estimates/{made['id']}/accept", name="Ana Lima")
+    if is_marked:
+        await connected.settle()
+    await repriced(connected, Line=[sold("9999")])
+    refused = await connected.api.post("/api/v1/invoices", json={"estimate_id": made["id"]})
+    assert (refused.status_code, refused.json()["code"]) == (409, "price_changed")
+    assert "$1,381.25; in QuickBooks it is $9,999.00" in refused.json()["detail"]
+    await post(connected, f"estimates/{made['id']}/accept", name="Ana Lima")
+    invoice = await post(connected, "invoices", estimate_id=made["id"])
+    assert invoice["subtotal"]["amount_cents"] == 999_900
+
+
+async def test_who_marks_it_accepted_at_the_new_price_may_invoice_that(connected: Office) -> None:
+    made = await draft(connected)
+    await post(connected, f"estimates/{made['id']}/push")
+    await connected.settle()
+    await post(connected, f"estimates/{made['id']}/accept", name="Ana Lima")
+    await repriced(connected, Line=[sold("9999")])
+    (mark,) = (await connected.api.get(f"/api/v1/estimates/{made['id']}")).json()["writes"]
+    assert mark["state"] == "failed"
+    await post(connected, f"quickbooks/writes/{mark['id']}/retry")
+    invoice = await post(connected, "invoices", estimate_id=made["id"])
+    assert invoice["subtotal"]["amount_cents"] == 999_900

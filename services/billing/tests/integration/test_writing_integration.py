@@ -3,7 +3,9 @@
 from uuid import UUID
 
 import pytest
-from billing.models import Estimate, Invoice, Push
+from billing import documents
+from billing.models import Customer, Estimate, Invoice, Push
+from billing.states import PushState
 
 from .office import Office
 from .sales import ANA, accepted, draft, post, public_page, refused_invoice
@@ -171,3 +173,38 @@ async def test_after_a_disconnect_sending_and_voiding_say_what_to_do_and_an_answ
     row = await connected.one(Estimate, Estimate.id == UUID(made["id"]))
     theirs = (await connected.quickbooks("GET", f"estimate/{row.qb_id}"))["Estimate"]
     assert theirs["TxnStatus"] == "Accepted"
+
+
+async def test_a_look_up_that_is_refused_says_nothing_of_the_write(connected: Office) -> None:
+    estimate = await accepted(connected)
+    await connected.settle()
+    chosen = {"create invoice": ["reset_after_commit"], "query": ["no_permission"]}
+    await connected.turn(events={"shares": {"missing": 1.0}}, calls={"chosen": chosen})
+    await post(connected, "invoices", estimate_id=estimate["id"], part="deposit", share="0.3")
+    await connected.settle()
+    assert (await connected.health())["failed_writes"] == 0
+    assert len(await connected.ledger("Invoice")) == 1
+    assert (await connected.one(Invoice)).qb_id is not None
+
+
+async def test_what_is_tried_again_is_looked_for_first(connected: Office) -> None:
+    """Also where nobody waits for what QuickBooks remembers of requests, and a number may be there twice."""
+    estimate = await accepted(connected)
+    write = await refused_invoice(connected, estimate)
+    row = await connected.one(Invoice)
+    theirs = await connected.new_invoice(
+        (await connected.one(Customer)).qb_id or "", DocNumber=row.number, PrivateNote=documents.note_of(row.id)
+    )
+    await post(connected, f"quickbooks/writes/{write['id']}/retry")
+    await connected.settle()
+    assert len(await connected.ledger("Invoice")) == 1
+    assert (await connected.one(Invoice)).qb_id == theirs["Id"]
+
+
+async def test_what_is_done_keeps_nothing_of_what_it_said(connected: Office) -> None:
+    estimate = await accepted(connected)
+    await post(connected, f"estimates/{estimate['id']}/send", to="ana@example.com")
+    await connected.settle()
+    done = await connected.rows(Push)
+    assert {push.state for push in done} == {PushState.DONE}
+    assert [(push.body, push.argument) for push in done] == [(None, None)] * 4

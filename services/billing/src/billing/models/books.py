@@ -120,6 +120,8 @@ class Estimate(Base, Form):
     status_at: Mapped[datetime]
     job_id: Mapped[UUID | None]
     expires_on: Mapped[date | None]
+    accepted_cents: Mapped[int | None] = mapped_column(BigInteger)
+    """The total that the customer was shown and said yes to, here; None where QuickBooks had not said it yet."""
     answered_by: Mapped[str | None]
     answer_note: Mapped[str | None]
 
@@ -160,9 +162,9 @@ class Invoice(Base, Form):
             "uq_invoice_full",
             "estimate_id",
             unique=True,
-            # What somebody makes of it in QuickBooks is theirs, and has to be mirrored whatever it is.
+            # What stands in QuickBooks has to be mirrored whatever becomes of it there, also two of one estimate.
             postgresql_where=text(
-                "part = 'full' AND source = 'crm' AND estimate_id IS NOT NULL AND NOT is_voided AND NOT is_deleted"
+                "part = 'full' AND estimate_id IS NOT NULL AND qb_id IS NULL AND NOT is_voided AND NOT is_deleted"
             ),
         ),
     )

@@ -27,6 +27,7 @@ from billing.errors import (
     NumbersNotOurs,
     OfAnotherCompany,
     PeriodClosed,
+    PriceChanged,
 )
 from billing.lines import read_lines
 from billing.models import Customer, Estimate, Invoice
@@ -168,7 +169,8 @@ class ShownInvoice:
         if row.estimate_id is None or not is_ours or row.qb_id is None or row.is_voided or row.is_deleted:
             return None
         estimate = await self._uow.session.get_one(Estimate, row.estimate_id)
-        return money(estimate.total_cents, row.currency) if estimate.total_cents != row.total_cents else None
+        accepted = estimate.total_cents if estimate.accepted_cents is None else estimate.accepted_cents
+        return money(accepted, row.currency) if accepted != row.total_cents else None
 
     async def today(self) -> date:
         connection = await self._connections.current()
@@ -275,6 +277,7 @@ async def list_invoices(
         NotConnected,
         OfAnotherCompany,
         InvalidTransition,
+        PriceChanged,
         AlreadyInvoiced,
         NothingLeft,
         CustomerGone,

@@ -218,7 +218,8 @@ class EstimateService:
     async def answer(
         self, estimate_id: UUID, *, accepted: bool, name: str, note: str | None, shown: Money | None = None
     ) -> Estimate:
-        """What the customer says, on the page or to us; QuickBooks is told. The same answer again changes nothing.
+        """What the customer says, on the page or to us; QuickBooks is told. The same answer again changes nothing, but
+        for a yes to what it costs by now.
 
         `shown` is the total that they saw when they answered. Without a connection their word counts all the same, and
         QuickBooks is told later. Raises AlreadyAnswered where it was answered otherwise, or is invoiced or gone,
@@ -228,6 +229,9 @@ class EstimateService:
         row = await self.get(estimate_id, lock=True)
         await self._connections.check_belongs(row.realm_id)
         target = EstimateStatus.ACCEPTED if accepted else EstimateStatus.DECLINED
+        if accepted and shown is None and _costs_otherwise(row):
+            await self._accept_anew(row, name=name, note=note)
+            return row
         if row.status is target:
             return row
         self._check_answerable(row)
@@ -240,9 +244,19 @@ class EstimateService:
         customer = await self._uow.session.get_one(Customer, row.customer_id)
         self._announcer.estimate_moved(row, before, customer)
         # Before QuickBooks has it, nobody was shown a price that could have been changed there.
-        price = str(row.total_cents) if accepted and row.qb_id is not None else None
+        row.accepted_cents = row.total_cents if accepted and row.qb_id is not None else None
+        price = None if row.accepted_cents is None else str(row.accepted_cents)
         self._intents.queue(PushKind.MARK_ESTIMATE, row, by=name, argument=price)
         return row
+
+    async def _accept_anew(self, row: Estimate, *, name: str, note: str | None) -> None:
+        """The price was changed in QuickBooks since it was accepted, and the customer told us that it is all right."""
+        row.accepted_cents, row.answered_by, row.answer_note = row.total_cents, name, note
+        for push in await self._intents.unsettled(row.id):
+            if push.kind is PushKind.MARK_ESTIMATE:
+                push.argument = str(row.total_cents)
+        row.touch()
+        self._uow.hint("estimates", row.id, row.version)
 
     @staticmethod
     def _check_answerable(row: Estimate) -> None:
@@ -272,6 +286,12 @@ class EstimateService:
                 self._announcer.estimate_moved(row, before, customer)
                 done += 1
         return done
+
+
+def _costs_otherwise(row: Estimate) -> bool:
+    """Than the customer agreed to."""
+    is_agreed = row.status in (EstimateStatus.ACCEPTED, EstimateStatus.CLOSED)
+    return is_agreed and row.accepted_cents not in (None, row.total_cents)
 
 
 class ExpiryProcess:

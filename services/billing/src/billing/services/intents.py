@@ -236,16 +236,21 @@ class IntentService:
             )
 
     async def _completed_estimate(self, invoice: Invoice) -> str | None:
-        """The estimate that QuickBooks is to close with this invoice: the one that nothing is left of."""
+        """The estimate that QuickBooks is to close with this invoice: the one of which all is billed there by then.
+
+        One that is closed already is linked to nothing any more.
+        """
         if invoice.estimate_id is None:
             return None
         estimate = await self._uow.session.get_one(Estimate, invoice.estimate_id)
-        others = await self._uow.session.scalars(
+        if estimate.status is EstimateStatus.CLOSED:
+            return None
+        written = await self._uow.session.scalars(
             select(Invoice.subtotal_cents).where(
-                Invoice.estimate_id == estimate.id, ~Invoice.is_voided, ~Invoice.is_deleted
+                Invoice.estimate_id == estimate.id, Invoice.qb_id.is_not(None), ~Invoice.is_voided, ~Invoice.is_deleted
             )
         )
-        return estimate.qb_id if sum(others) >= estimate.subtotal_cents else None
+        return estimate.qb_id if sum(written) + invoice.subtotal_cents >= estimate.subtotal_cents else None
 
     async def _zone(self, realm_id: str) -> str:
         return (await self._uow.session.get_one(Connection, realm_id)).zone
@@ -308,7 +313,8 @@ class IntentService:
     async def retry(self, push_id: UUID) -> Push:
         """What failed is mended: try again, built anew. Raises NotFound or InvalidTransition."""
         push = await self._failed(push_id)
-        push.state, push.attempts, push.clashes = PushState.PENDING, 0, 0
+        # It looks first as any further try does: one of those before may have had an effect all the same.
+        push.state, push.attempts, push.clashes = PushState.PENDING, min(push.attempts, 1), 0
         push.request_id = push.body = push.first_tried_at = push.next_try_at = push.settled_at = None
         push.error = push.error_code = None
         target = await self._target(push)

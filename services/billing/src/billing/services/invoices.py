@@ -9,9 +9,10 @@ from uuid import UUID
 from shared.database import Begin, UnitOfWork
 from shared.errors import Invalid, InvalidTransition, NotFound
 from shared.ids import uuid7
+from shared.rules.money import Money
 from sqlalchemy import select
 
-from billing.errors import AlreadyInvoiced, NoEmailAddress, NothingLeft, NotWritten
+from billing.errors import AlreadyInvoiced, NoEmailAddress, NothingLeft, NotWritten, PriceChanged
 from billing.lines import Line, read_lines, share_of, store_lines
 from billing.models import Connection, Customer, Estimate, Invoice, Term
 from billing.queries import terms
@@ -72,15 +73,13 @@ class InvoiceService:
         """The invoice, its lines and the intent to write it, in one commit. The estimate's row lock lets one be made at
         a time.
 
-        Raises NotConnected, OfAnotherCompany, InvalidTransition where the estimate is not accepted, AlreadyInvoiced,
-        NothingLeft, or what would keep QuickBooks from taking it.
+        Raises NotConnected, OfAnotherCompany, InvalidTransition where the estimate is not accepted, PriceChanged where
+        it costs something else by now than was accepted, AlreadyInvoiced, NothingLeft, or what would keep QuickBooks
+        from taking it.
         """
         estimate = await self._estimates.get(new.estimate_id, lock=True)
         connection = await self._connections.active_for(estimate.realm_id)
-        if estimate.status is EstimateStatus.CLOSED:
-            raise AlreadyInvoiced("This estimate is invoiced already.")
-        if estimate.status is not EstimateStatus.ACCEPTED:
-            raise InvalidTransition(f"This estimate is {estimate.status}; one that the customer accepted is invoiced.")
+        await self._check_accepted(estimate)
         customer = await self._uow.session.get_one(Customer, estimate.customer_id)
         today = self._forms.today(connection)
         self._forms.check_writable(connection, customer, today)
@@ -118,6 +117,25 @@ class InvoiceService:
         self._intents.queue(PushKind.CREATE_INVOICE, row, by=by, after=customer)
         self._uow.hint("invoices", row.id, row.version)
         return row
+
+    async def _check_accepted(self, estimate: Estimate) -> None:
+        """One that an invoice of ours closed was accepted: of what was voided since, something is left to be billed."""
+        if estimate.status is EstimateStatus.CLOSED and not await self._was_invoiced_here(estimate.id):
+            raise AlreadyInvoiced("This estimate was closed in QuickBooks. Mark it accepted there to invoice it here.")
+        if estimate.status not in (EstimateStatus.ACCEPTED, EstimateStatus.CLOSED):
+            raise InvalidTransition(f"This estimate is {estimate.status}; one that the customer accepted is invoiced.")
+        if estimate.accepted_cents not in (None, estimate.total_cents):
+            accepted, now = (
+                Money(cents, estimate.currency) for cents in (estimate.accepted_cents, estimate.total_cents)
+            )
+            raise PriceChanged(
+                f"The customer accepted {estimate.number} at {accepted}; in QuickBooks it is {now}. Ask the customer,"
+                " and accept it here once more at that, or change it back there."
+            )
+
+    async def _was_invoiced_here(self, estimate_id: UUID) -> bool:
+        ours = select(Invoice.id).where(Invoice.estimate_id == estimate_id, Invoice.source == Source.CRM).limit(1)
+        return await self._uow.session.scalar(ours) is not None
 
     async def _check_term(self, realm_id: str, term_id: UUID | None) -> None:
         if term_id is None:

@@ -10,8 +10,10 @@ under way, the same request id makes it and the next one the same write.
 """
 
 import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -33,6 +35,7 @@ from billing.provider import (
     DuplicateNumber,
     FormSeen,
     NotConnected,
+    ObjectMissing,
     OpenBooks,
     QuickBooksRefused,
     RepeatedRequest,
@@ -99,7 +102,7 @@ class PushService:
             self._fail(push, error.code, error.message)
             return None
         if intent is None:
-            push.state, push.settled_at = PushState.DONE, self._uow.now
+            _finish(push, self._uow.now)
             return None
         push.attempts += 1
         push.first_tried_at = push.first_tried_at or now
@@ -130,8 +133,7 @@ class PushService:
         push = await self._held(push_id, attempt)
         if push is None:
             return False
-        push.state, push.settled_at = PushState.DONE, self._uow.now
-        push.error = push.error_code = push.leased_until = None
+        _finish(push, self._uow.now)
         self._uow.wake(PUSH_CHANNEL)
         return True
 
@@ -185,6 +187,12 @@ class PushService:
         return push if push and push.state is PushState.PENDING and push.attempts == attempt else None
 
 
+def _finish(push: Push, now: datetime) -> None:
+    """It is done. What it said stands in the books; here it would only keep what is said of people."""
+    push.state, push.settled_at = PushState.DONE, now
+    push.body = push.argument = push.error = push.error_code = push.leased_until = None
+
+
 def _last_mail(seen: FormSeen) -> str:
     return documents.text({"last_mail": seen.sent_at.isoformat() if seen.sent_at else None})
 
@@ -194,6 +202,24 @@ def _has_left(intent: Intent, seen: FormSeen) -> bool:
     if intent.was_unsent:
         return seen.is_sent
     return seen.is_sent and intent.body not in (documents.text({}), _last_mail(seen))
+
+
+@asynccontextmanager
+async def _answered() -> AsyncIterator[None]:
+    """Of a look-up before a further try: where QuickBooks will not answer it, nobody knows what came of the one before.
+    It is no refusal of the write, which waits until it can be looked up.
+    """
+    try:
+        yield
+    except (ObjectMissing, CompanySuspended):
+        raise
+    except QuickBooksRefused as error:
+        raise ProviderUnavailable(
+            f"Whether it was written before cannot be looked up: {error.message}",
+            provider=PROVIDER,
+            operation="look up",
+            retry_after=2.0,
+        ) from error
 
 
 class PushProcess:
@@ -251,7 +277,7 @@ class PushProcess:
     async def _written(self, claim: Claim, books: Books) -> Seen | None:
         """The object as this try or an earlier one has written it; None where it gets another name first."""
         intent = claim.intent
-        if claim.looks_first and (found := await self._found(intent, books)):
+        if claim.looks_first and (found := await self._looked_up(intent, books)):
             return found
         try:
             if intent.kind in (PushKind.SEND_ESTIMATE, PushKind.SEND_INVOICE):
@@ -260,7 +286,7 @@ class PushProcess:
                 intent.entity, intent.body, request_id=str(intent.request_id), operation=intent.operation
             )
         except (DuplicateNumber, RepeatedRequest, DuplicateName) as error:
-            found = await self._found(intent, books)
+            found = await self._looked_up(intent, books)
             if found is None:
                 await self._rename(claim, books, error)
             return found
@@ -274,7 +300,8 @@ class PushProcess:
         """
         intent = claim.intent
         if claim.looks_first or not intent.was_unsent:
-            seen = await books.read(intent.entity, intent.qb_id)
+            async with _answered():
+                seen = await books.read(intent.entity, intent.qb_id)
             if isinstance(seen, FormSeen):
                 if claim.looks_first and _has_left(intent, seen):
                     return seen
@@ -287,6 +314,10 @@ class PushProcess:
             is_ours = await (await tx.aget(PushService)).note_last_mail(claim.intent.push_id, claim.attempt, seen)
         if not is_ours:
             raise ProviderUnavailable("Another worker sends this by now.", provider=PROVIDER, operation="send")
+
+    async def _looked_up(self, intent: Intent, books: Books) -> Seen | None:
+        async with _answered():
+            return await self._found(intent, books)
 
     async def _found(self, intent: Intent, books: Books) -> Seen | None:
         """What an earlier try may have written, known by its number or name and our mark."""
