@@ -1,13 +1,27 @@
-"""Customers that only drafts name: they are ours alone until the first form of theirs is to be written."""
+"""Customers that only drafts name: they are ours alone until the first form of theirs is to be written. And what is
+ours alone of the others, which their erasure takes too.
+"""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from typing import TypeVar
 from uuid import UUID
 
 from shared.database import UnitOfWork
-from sqlalchemy import ColumnElement, and_, case, delete, exists, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, delete, exists, insert, or_, select, update
 
-from billing.models import CandidateStatus, CreditMemo, Customer, Estimate, Invoice, MatchCandidate, Payment, Push
+from billing.models import (
+    CandidateStatus,
+    CreditMemo,
+    Customer,
+    Estimate,
+    Invoice,
+    MatchCandidate,
+    Notice,
+    Payment,
+    Push,
+)
 from billing.services.announcing import Announcer
+from billing.services.marks import NOTICE_CHANNEL, own_notice
 from billing.states import EstimateStatus, PushKind, PushState
 
 ERASED = "Erased"
@@ -15,11 +29,14 @@ ERASED = "Erased"
 _PERSONAL = (
     "given_name", "family_name", "company_name", "email", "phone", "street", "city", "region", "postal_code",
 )  # fmt: skip
+_UNSETTLED = (PushState.PENDING, PushState.FAILED)
+_E_MAILS = (PushKind.SEND_ESTIMATE, PushKind.SEND_INVOICE)
+F = TypeVar("F", Estimate, Invoice)
 
 
 def is_only_drafted() -> ColumnElement[bool]:
     """Of a customer: neither in QuickBooks nor on the way there."""
-    return _is_ours_alone(Push.state.in_((PushState.PENDING, PushState.FAILED)))
+    return _is_ours_alone(Push.state.in_(_UNSETTLED))
 
 
 def _is_ours_alone(on_the_way: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -76,7 +93,7 @@ async def _forget(uow: UnitOfWork, announcer: Announcer, row: Customer, *, kept:
         # What is to be written of the forms is the kept one's by now.
         await _blank_writes(uow, [row.id])
     else:
-        await _give_up_writes(uow, row)
+        await _give_up_writes(uow, [row.id])
 
 
 async def _delete(uow: UnitOfWork, row: Customer) -> None:
@@ -93,8 +110,8 @@ def blank(row: Customer) -> None:
     row.touch()
 
 
-async def _blank_writes(uow: UnitOfWork, target_ids: Collection[UUID]) -> None:
-    """Of what QuickBooks never got. Whoever answered an estimate is named as who wanted that written."""
+async def _blank_writes(uow: UnitOfWork, target_ids: Collection[UUID], *conditions: ColumnElement[bool]) -> None:
+    """What they say is said. Whoever answered an estimate is named as who wanted that written."""
     is_answer = Push.kind == PushKind.MARK_ESTIMATE
     values = {
         "body": None,
@@ -102,7 +119,7 @@ async def _blank_writes(uow: UnitOfWork, target_ids: Collection[UUID]) -> None:
         "error": None,
         "created_by": case((is_answer, ERASED), else_=Push.created_by),
     }
-    await uow.session.execute(update(Push).where(Push.target_id.in_(target_ids)).values(values))
+    await uow.session.execute(update(Push).where(Push.target_id.in_(target_ids), *conditions).values(values))
 
 
 async def erase(uow: UnitOfWork, announcer: Announcer, family: Collection[UUID]) -> None:
@@ -160,34 +177,35 @@ async def _erase(uow: UnitOfWork, row: Customer) -> None:
 
 
 async def _erase_forms(uow: UnitOfWork, customer: Customer) -> None:
-    """A draft that was never more goes; of what others may have been told, the row stays and says nothing.
-
-    Writes are locked before their forms, as by whoever gives one up.
-    """
-    session = uow.session
-    await _give_up_writes(uow, customer)
-    estimates = await session.scalars(
-        select(Estimate).where(Estimate.customer_id == customer.id).order_by(Estimate.id).with_for_update()
-    )
-    found: list[Estimate | Invoice] = []
-    for estimate in estimates.all():
-        if estimate.number is None:
-            await session.delete(estimate)
-            continue
-        estimate.status, estimate.status_at = EstimateStatus.DELETED, uow.now
-        estimate.answered_by = estimate.answer_note = None
-        found.append(estimate)
-    invoices = await session.scalars(
-        select(Invoice).where(Invoice.customer_id == customer.id).order_by(Invoice.id).with_for_update()
-    )
-    for invoice in invoices.all():
-        invoice.balance_cents, invoice.shares = 0, []
-        found.append(invoice)
-    for form in found:
-        _blank_form(form)
-    await session.flush()
+    """Writes are locked before their forms, as by whoever gives one up."""
+    await _give_up_writes(uow, [customer.id])
+    await _erase_estimates(uow, await _locked(uow, Estimate, [customer.id]))
+    _erase_invoices(await _locked(uow, Invoice, [customer.id]))
+    await uow.session.flush()
     # Once more: an invoice may have been made until its estimate was ours.
-    await _give_up_writes(uow, customer)
+    await _give_up_writes(uow, [customer.id])
+
+
+async def _locked(uow: UnitOfWork, model: type[F], customer_ids: Collection[UUID]) -> Sequence[F]:
+    forms = select(model).where(model.customer_id.in_(customer_ids)).order_by(model.id).with_for_update()
+    return (await uow.session.scalars(forms)).all()
+
+
+async def _erase_estimates(uow: UnitOfWork, rows: Collection[Estimate]) -> None:
+    """A draft that was never more goes; of what others may have been told, the row stays and says nothing."""
+    for row in rows:
+        if row.number is None:
+            await uow.session.delete(row)
+            continue
+        row.status, row.status_at = EstimateStatus.DELETED, uow.now
+        row.answered_by = row.answer_note = None
+        _blank_form(row)
+
+
+def _erase_invoices(rows: Collection[Invoice]) -> None:
+    for row in rows:
+        row.balance_cents, row.shares = 0, []
+        _blank_form(row)
 
 
 def _blank_form(form: Estimate | Invoice) -> None:
@@ -197,11 +215,101 @@ def _blank_form(form: Estimate | Invoice) -> None:
     form.touch()
 
 
-async def _give_up_writes(uow: UnitOfWork, customer: Customer) -> None:
-    """Of a customer and of what was drafted for them, also of what was discarded since."""
-    targets = {customer.id, *await uow.session.scalars(select(Push.target_id).where(Push.after_id == customer.id))}
-    for model in (Estimate, Invoice):
-        targets |= set(await uow.session.scalars(select(model.id).where(model.customer_id == customer.id)))
-    unsettled = update(Push).where(Push.target_id.in_(targets), Push.state.in_((PushState.PENDING, PushState.FAILED)))
-    await uow.session.execute(unsettled.values(state=PushState.DROPPED, settled_at=uow.now))
+async def _give_up_writes(uow: UnitOfWork, customer_ids: Collection[UUID]) -> None:
+    targets = await _targets(uow, customer_ids)
+    await _drop(uow, Push.target_id.in_(targets), Push.state.in_(_UNSETTLED))
     await _blank_writes(uow, targets)
+
+
+async def _targets(uow: UnitOfWork, customer_ids: Collection[UUID]) -> set[UUID]:
+    """Customers and what was drafted for them, also what was discarded since."""
+    forms = select(Push.target_id).where(Push.after_id.in_(customer_ids))
+    targets = {*customer_ids, *await uow.session.scalars(forms)}
+    for model in (Estimate, Invoice):
+        targets |= set(await uow.session.scalars(select(model.id).where(model.customer_id.in_(customer_ids))))
+    return targets
+
+
+async def _drop(uow: UnitOfWork, *conditions: ColumnElement[bool]) -> set[UUID]:
+    """Give these writes up; returns whose they were."""
+    given_up = update(Push).where(*conditions).values(state=PushState.DROPPED, settled_at=uow.now)
+    return set(await uow.session.scalars(given_up.returning(Push.target_id)))
+
+
+async def erase_beside_books(uow: UnitOfWork, rows: Sequence[Customer]) -> None:
+    """Of customers in QuickBooks, or on their way there, the books stay, and what is to stand in them is written. What
+    we alone have goes: drafts, what was said to an estimate, edits and e-mails that nobody began to write.
+
+    The caller has the rows to themselves, and lets nobody begin a write meanwhile.
+    """
+    customer_ids = await _with_merged(uow, {row.id for row in rows})
+    await _give_up_edits(uow, rows)
+    await _forget_writes(uow, customer_ids)
+    estimates = await _locked(uow, Estimate, customer_ids)
+    invoices = await _locked(uow, Invoice, customer_ids)
+    unwritten = await _unwritten(uow, estimates, invoices)
+    await _drop(uow, Push.target_id.in_(unwritten), Push.state.in_(_UNSETTLED))
+    await _erase_estimates(uow, [row for row in estimates if row.id in unwritten])
+    _erase_invoices([row for row in invoices if row.id in unwritten])
+    _forget_answers([row for row in estimates if row.id not in unwritten])
+    await uow.session.flush()
+    # Once more: an e-mail may have been asked for until its form was ours.
+    await _forget_writes(uow, customer_ids)
+
+
+async def _with_merged(uow: UnitOfWork, customer_ids: set[UUID]) -> set[UUID]:
+    """With those who became one of these in QuickBooks: a draft keeps the customer for whom it was made."""
+    found, last = set(customer_ids), customer_ids
+    while last:
+        gone = select(Customer.id).where(Customer.merged_into_id.in_(last), Customer.id.not_in(found))
+        last = set(await uow.session.scalars(gone))
+        found |= last
+    return found
+
+
+def _is_not_begun() -> ColumnElement[bool]:
+    """Of a write: QuickBooks was not asked, or refused it for good."""
+    return or_(Push.state == PushState.FAILED, and_(Push.state == PushState.PENDING, Push.attempts == 0))
+
+
+async def _give_up_edits(uow: UnitOfWork, rows: Sequence[Customer]) -> None:
+    """What was edited here never gets there: what it is there is read, and shown."""
+    is_edit = Push.kind == PushKind.UPDATE_CUSTOMER
+    edited = await _drop(uow, Push.target_id.in_([row.id for row in rows]), is_edit, _is_not_begun())
+    notices = [
+        own_notice(row.realm_id, "Customer", row.qb_id, "updated", at=uow.now)
+        for row in rows
+        if row.id in edited and row.qb_id is not None
+    ]
+    if notices:
+        await uow.session.execute(insert(Notice), notices)
+        uow.wake(NOTICE_CHANNEL)
+
+
+async def _forget_writes(uow: UnitOfWork, customer_ids: Collection[UUID]) -> None:
+    """Nobody is sent anything any more. What is still to be written, or may be tried again, is built without a name."""
+    targets = await _targets(uow, customer_ids)
+    is_theirs = Push.target_id.in_(targets)
+    await _drop(uow, is_theirs, Push.kind.in_(_E_MAILS), _is_not_begun())
+    await _blank_writes(uow, targets, Push.state.not_in(_UNSETTLED))
+    await uow.session.execute(update(Push).where(is_theirs, Push.state == PushState.FAILED).values(body=None))
+    is_answer = Push.kind == PushKind.MARK_ESTIMATE
+    await uow.session.execute(update(Push).where(is_theirs, is_answer).values(created_by=ERASED))
+
+
+async def _unwritten(uow: UnitOfWork, estimates: Collection[Estimate], invoices: Collection[Invoice]) -> set[UUID]:
+    """Those of these that QuickBooks has not, and that do not wait to be written; no invoice outlives its estimate."""
+    forms: list[Estimate | Invoice] = [*estimates, *invoices]
+    ids = {row.id for row in forms if row.qb_id is None}
+    creates = Push.kind.in_((PushKind.CREATE_ESTIMATE, PushKind.CREATE_INVOICE))
+    waiting = select(Push.target_id).where(Push.target_id.in_(ids), creates, Push.state == PushState.PENDING)
+    unwritten = ids - set(await uow.session.scalars(waiting))
+    return unwritten | {row.id for row in invoices if row.id in ids and row.estimate_id in unwritten}
+
+
+def _forget_answers(rows: Collection[Estimate]) -> None:
+    """That it was answered stays."""
+    for row in rows:
+        if row.answered_by is not None or row.answer_note is not None:
+            row.answered_by = row.answer_note = None
+            row.touch()

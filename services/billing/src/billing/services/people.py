@@ -32,7 +32,7 @@ from billing.models import (
     Visit,
 )
 from billing.services.announcing import Announcer
-from billing.services.drafted import ERASED, erase
+from billing.services.drafted import ERASED, erase, erase_beside_books
 
 _PERSON = text("""
     WITH RECURSIVE chain (contact_id) AS (
@@ -259,7 +259,10 @@ class PeopleService:
         theirs = select(Customer.id).where(Customer.contact_id.in_(family)).order_by(Customer.id)
         while ids := (await session.scalars(theirs)).all():
             rows = select(Customer).where(Customer.id.in_(ids), Customer.contact_id.in_(family)).order_by(Customer.id)
-            for row in await session.scalars(rows.with_for_update()):
+            # Whoever opens a draft has it already, and names the customer.
+            found = (await session.scalars(rows.with_for_update(key_share=True))).all()
+            await erase_beside_books(self._uow, found)
+            for row in found:
                 self._announcer.unlink(row, reason="erased")
 
     async def _blank_jobs(self, family: Sequence[UUID]) -> None:
