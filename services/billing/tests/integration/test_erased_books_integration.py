@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from billing.models import Customer, Estimate, Invoice, Push
+from billing.models import Customer, Estimate, Invoice, MatchCandidate, Push
 from billing.services.estimates import EstimateService
 from billing.states import EstimateStatus, PushKind, PushState
 from shared.database import UnitOfWork
@@ -13,7 +13,7 @@ from sqlalchemy import update
 
 from .office import Office
 from .sales import post
-from .test_erased_drafts_integration import ANA, begun, draft, drop, erase, put_off
+from .test_erased_drafts_integration import ANA, TOLD, begun, draft, drop, erase, put_off
 
 NOTE = "Ring my mother at 617-555-0199, the key is under her mat"
 
@@ -221,3 +221,18 @@ async def keep_writes(office: Office) -> None:
     async with office.begin() as tx:
         session = (await tx.aget(UnitOfWork)).session
         await session.execute(update(Push).values(body='{"DisplayName": "Ana Lima"}', argument="ana@example.com"))
+
+
+# Doubts about who is who
+
+
+async def test_no_doubt_says_who_they_were(connected: Office) -> None:
+    contact = await connected.knows(**ANA)
+    for name in ("Ana Lima", "Ana Lima 2"):
+        await connected.new_customer(name, PrimaryPhone={"FreeFormNumber": "(617) 555-0142"})
+        await connected.settle()
+    doubt = await connected.one(MatchCandidate)
+    assert doubt.reasons[-1] == "Is another customer already"
+    assert not any(word in str(doubt.reasons).lower() for word in TOLD)
+    await erase(connected, contact)
+    assert (await connected.one(MatchCandidate)).reasons == []

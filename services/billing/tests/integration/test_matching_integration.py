@@ -189,7 +189,7 @@ async def test_a_second_customer_of_a_person_is_a_doubt(connected: Office) -> No
     assert (await now(connected, first)).contact_id == contact
     (doubt,) = await queue(connected)
     assert doubt["customer"]["id"] == str(second.id)
-    assert doubt["reasons"][-1] == "Is Ana Lima already"
+    assert doubt["reasons"][-1] == "Is another customer already"
     assert [one["id"] for one in doubt["contact"]["customers"]] == [str(first.id)]
 
 

@@ -128,9 +128,7 @@ class MatchService:
                 self._settle(doubts[row.id], row.contact_id)
                 continue
             matches = {
-                person: match.doubted(f"Is {taken[row.realm_id, person]} already")
-                if (row.realm_id, person) in taken
-                else match
+                person: match.doubted("Is another customer already") if (row.realm_id, person) in taken else match
                 for person, match in found[row.id].items()
             }
             person = choose(matches)

@@ -249,6 +249,9 @@ class PeopleService:
             .where(MatchCandidate.contact_id.in_(family), MatchCandidate.status == CandidateStatus.OPEN)
             .values(status=CandidateStatus.OBSOLETE)
         )
+        await self._uow.session.execute(
+            update(MatchCandidate).where(MatchCandidate.contact_id.in_(family)).values(reasons=[])
+        )
         await erase(self._uow, self._announcer, family)
         await self._unlink_customers(family)
         await self._blank_jobs(family)
