@@ -91,10 +91,12 @@ def page(title: str, body: str, *, head: str = "") -> str:
     )
 
 
-def message_page(title: str, text: str, *, business: Business | None = None, onward: str | None = None) -> str:
-    """A sentence; with `onward` the browser goes there at once, and there is a link should it not."""
+def message_page(
+    title: str, text: str, *, business: Business | None = None, onward: str | None = None, is_at_once: bool = True
+) -> str:
+    """A sentence, and with `onward` a link; the browser goes there by itself where it `is_at_once`."""
     head = _letterhead(business) if business else ""
-    refresh = f'<meta http-equiv="refresh" content="0; url={escape(onward)}">' if onward else ""
+    refresh = f'<meta http-equiv="refresh" content="0; url={escape(onward)}">' if onward and is_at_once else ""
     link = f'<p><a href="{escape(onward)}">Go on</a></p>' if onward else ""
     return page(title, f"{head}<h1>{escape(title)}</h1><p>{escape(text)}</p>{link}", head=refresh)
 

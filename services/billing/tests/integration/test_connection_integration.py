@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import httpx
 import pytest
 import svcs
 from billing.models import Connection, OAuthState, OAuthToken
@@ -114,6 +115,56 @@ async def test_a_refused_consent_is_told_in_words(office: Office) -> None:
     back = urlsplit((await office.control.get(begun["authorize_url"])).headers["location"])
     page = await office.api.get(f"{back.path}?{back.query}")
     assert "You did not consent." in page.text
+
+
+PAGE = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+
+
+def is_page(answer: httpx.Response, status: int) -> bool:
+    kind = answer.headers["content-type"].split(";")[0]
+    assert (answer.status_code, kind) == (status, "text/html"), answer.text
+    return True
+
+
+async def test_what_is_refused_at_the_end_of_a_consent_is_told_on_a_page_with_a_way_on(office: Office) -> None:
+    begun = (await office.api.post("/api/v1/quickbooks/connect")).json()
+    back = urlsplit((await office.control.get(begun["authorize_url"])).headers["location"])
+    address = f"/api/v1/quickbooks/callback?{back.query}"
+    signed_out = await office.api.get(address, headers={**PAGE, "Authorization": ""})
+    assert is_page(signed_out, 401)
+    assert "Your sign-in has ended. Sign in, and begin anew" in signed_out.text
+    assert "QuickBooks is connected" in (await office.api.get(address, headers=PAGE)).text
+    again = await office.api.get(address, headers=PAGE)
+    assert is_page(again, 409)
+    assert "Where this page said before that QuickBooks is connected, it is." in again.text
+    lacking = await office.api.get("/api/v1/quickbooks/callback?state=y", headers=PAGE)
+    assert is_page(lacking, 422)
+    for page in (signed_out, again, lacking):
+        assert ('<a href="/">Go on</a>' in page.text, "http-equiv" in page.text) == (True, False)
+    # A program is answered as anywhere.
+    assert (await office.api.get(address)).json()["code"] == "oauth_state_refused"
+
+
+async def test_while_intuit_does_not_answer_a_browser_is_told_to_begin_anew(office: Office) -> None:
+    begun = (await office.api.post("/api/v1/quickbooks/connect")).json()
+    back = urlsplit((await office.control.get(begun["authorize_url"])).headers["location"])
+    await office.turn(tokens={"fails": "before"})
+    page = await office.api.get(f"/api/v1/quickbooks/callback?{back.query}", headers=PAGE)
+    assert is_page(page, 502)
+    assert "Wait a few minutes and begin anew" in page.text
+
+
+async def test_who_may_not_connect_is_told_so_on_a_page(office: Office, token_issuer: TokenIssuer) -> None:
+    reader = {"Authorization": f"Bearer {token_issuer.token('billing', ['quickbooks:read'])}"}
+    page = await office.api.get("/api/v1/quickbooks/callback?code=a&state=b&realmId=1", headers={**PAGE, **reader})
+    assert is_page(page, 403)
+    assert "ask an administrator" in page.text
+
+
+async def test_however_much_intuit_says_it_is_told_on_a_page(office: Office) -> None:
+    page = await office.api.get("/public/quickbooks/callback", params={"error": "x" * 300}, headers=PAGE)
+    assert is_page(page, 200)
+    assert f"Intuit says: {'x' * 200}." in page.text
 
 
 async def test_twenty_parallel_expiries_are_one_refresh_and_nobody_is_locked_out(office: Office) -> None:

@@ -105,6 +105,20 @@ async def test_an_address_opens_the_invoices_of_its_own_estimate_alone(connected
     assert (await connected.api.get(f"{forged}/pay/{other['id']}", follow_redirects=False)).status_code == 404
 
 
+async def test_an_address_that_we_did_not_make_is_a_page_that_is_not_there(connected: Office) -> None:
+    made = await accepted(connected, email=EMAIL)
+    await connected.settle()
+    address, _ = await public_page(connected, made)
+    too_long = address[: address.rindex("/")] + "/" + "x" * 120
+    for asked in (too_long, f"{address}/pay/nonsense", f"{too_long}/pay/{made['id']}"):
+        page = await connected.api.get(asked, headers={"Authorization": ""})
+        assert (page.status_code, page.headers["content-type"].split(";")[0]) == (404, "text/html")
+        assert "There is no estimate at this address. Check it, or call us." in page.text
+    for verb in ("accept", "decline"):
+        page = await connected.api.post(f"{too_long}/{verb}", data={"name": "Ana"}, headers={"Authorization": ""})
+        assert (page.status_code, page.headers["content-type"].split(";")[0]) == (404, "text/html")
+
+
 async def test_what_became_somebody_elses_is_neither_shown_nor_paid_here(connected: Office) -> None:
     await take_payments(connected)
     address, invoice = await invoiced(connected)

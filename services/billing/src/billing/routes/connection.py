@@ -5,14 +5,16 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, StringConstraints
 from shared.auth import Principal
 from shared.clock import wall_now
 from shared.database import UnitOfWork
-from shared.errors import InvalidTransition, NotFound, ProviderError
+from shared.errors import AppError, Forbidden, Invalid, InvalidTransition, NotFound, ProviderError, Unauthorized
 from shared.events.envelope import Instant
 from shared.http import PUBLIC, ApiRouter, Needs, can, problems
+from shared.http.routing import ApiRoute, Handler
 from shared.paging import Page, PageParams, page
 from sqlalchemy import select
 
@@ -20,6 +22,7 @@ from billing.errors import AnotherCompany, ConsentRefused, NotConnected, StateRe
 from billing.models import DifferenceRun, Push
 from billing.pages import message_page
 from billing.queries import sync_health
+from billing.routes.public import page_problems
 from billing.routes.schemas import Body, Row, person_of
 from billing.services.connections import ConnectionService, Connector, Health
 from billing.services.intents import IntentService
@@ -182,10 +185,12 @@ async def begin_consent(request: Request, user: Connecter) -> ConsentOut:
     return ConsentOut(authorize_url=await connector.begin_consent(person=person_of(user), session=user.session))
 
 
-_CONSENT_ERRORS = problems(StateRefused, AnotherCompany, ConsentRefused, ProviderError)
+_CONSENT_ERRORS = (StateRefused, AnotherCompany, ConsentRefused, ProviderError)
+_CALLBACK = "/api/v1/quickbooks/callback"
+_MOST_SAID = 200
 
 
-@router.post("/api/v1/quickbooks/callback", responses=_CONSENT_ERRORS)
+@router.post(_CALLBACK, responses=problems(*_CONSENT_ERRORS))
 async def complete_consent(given: CallbackIn, request: Request, user: Connecter) -> ConnectionOut:
     """The consent that a browser brought back."""
     connector: Connector = await request.app.state.container.aget(Connector)
@@ -195,7 +200,43 @@ async def complete_consent(given: CallbackIn, request: Request, user: Connecter)
     return ConnectionOut(realm_id=row.realm_id, status=row.status, connected_at=row.connected_at)
 
 
-@router.get("/api/v1/quickbooks/callback", responses=_CONSENT_ERRORS, response_class=HTMLResponse)
+class _PageRoute(ApiRoute):
+    """Says on a page what it refuses to a browser, which has nothing else to show it with."""
+
+    def get_route_handler(self) -> Handler:
+        handle = super().get_route_handler()
+
+        async def handle_visibly(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except (AppError, RequestValidationError) as error:
+                if "text/html" not in request.headers.get("accept", ""):
+                    raise
+                return _refusal(error)
+
+        return handle_visibly
+
+
+def _refusal(error: AppError | RequestValidationError) -> HTMLResponse:
+    status = error.status if isinstance(error, AppError) else Invalid.status
+    said = message_page("QuickBooks was not connected now", _said(error), onward="/", is_at_once=False)
+    return HTMLResponse(said, status_code=status)
+
+
+def _said(error: AppError | RequestValidationError) -> str:
+    match error:
+        case RequestValidationError():
+            return "Some of what Intuit sends along is missing here. Begin anew: connect QuickBooks."
+        case Unauthorized():
+            return "Your sign-in has ended. Sign in, and begin anew: connect QuickBooks."
+        case StateRefused():
+            # Whoever loads the page again that told of the success comes here.
+            return f"{error.message} Where this page said before that QuickBooks is connected, it is."
+        case ProviderError():
+            return "Intuit does not answer at this moment. Wait a few minutes and begin anew: connect QuickBooks."
+    return error.message
+
+
 async def complete_consent_in_browser(
     code: Annotated[Code, Query()],
     state: Annotated[State, Query()],
@@ -209,17 +250,27 @@ async def complete_consent_in_browser(
     return HTMLResponse(message_page("QuickBooks is connected", "Its books are being read. You can close this page."))
 
 
+router.add_api_route(
+    _CALLBACK,
+    complete_consent_in_browser,
+    methods=["GET"],
+    responses=page_problems(*_CONSENT_ERRORS, Invalid, Unauthorized, Forbidden),
+    response_class=HTMLResponse,
+    route_class_override=_PageRoute,
+)
+
+
 @router.get("/public/quickbooks/callback", openapi_extra=PUBLIC, response_class=HTMLResponse)
-async def return_from_intuit(request: Request, error: Annotated[str, Query(max_length=200)] = "") -> HTMLResponse:
+async def return_from_intuit(request: Request, error: str = "") -> HTMLResponse:
     """Where Intuit sends the browser back to. Our cookie does not come along from a foreign site, so the browser is
     sent on from a page of our own.
     """
     if error:
-        said = "You did not consent." if error == "access_denied" else f"Intuit says: {error}."
+        said = "You did not consent." if error == "access_denied" else f"Intuit says: {error[:_MOST_SAID]}."
         return HTMLResponse(
             message_page("QuickBooks is not connected", f"{said} Begin anew where you connect QuickBooks.")
         )
-    onward = f"/api/v1/quickbooks/callback?{request.url.query}"
+    onward = f"{_CALLBACK}?{request.url.query}"
     return HTMLResponse(message_page("Connecting QuickBooks", "One moment.", onward=onward))
 
 

@@ -26,7 +26,8 @@ from billing.states import EstimateStatus
 
 router = ApiRouter(tags=["public"])
 
-Token = Annotated[str, Path(max_length=100)]
+# Whatever a browser comes with: an address that we did not make is a page that is not there.
+Token = Annotated[str, Path(description="As it stands in the address that we sent.")]
 MAX_BODY = 16_384
 """A name and a note of the longest, each character in twelve as a form writes it."""
 _ANSWER: dict[str, Any] = {
@@ -56,8 +57,8 @@ def _form(*required: str, **fields: Any) -> dict[str, Any]:
     return {**PUBLIC, "x-max-bytes": MAX_BODY, "requestBody": body}
 
 
-def _pages(*errors: type[AppError]) -> dict[int | str, dict[str, Any]]:
-    """The `responses=` of a route that says these errors on a page; what its address lacks is a problem as anywhere."""
+def page_problems(*errors: type[AppError]) -> dict[int | str, dict[str, Any]]:
+    """The `responses=` of a route that says these errors on a page; what the edge refuses is a problem as anywhere."""
     documented = problems(*errors)
     for response in documented.values():
         response["content"] = {"text/html": {"schema": {"type": "string"}}, **response["content"]}
@@ -190,7 +191,9 @@ async def get_stylesheet() -> Response:
     return Response(CSS, media_type="text/css", headers={"Cache-Control": "public, max-age=3600"})
 
 
-@router.get("/public/estimates/{token}", openapi_extra=PUBLIC, response_class=HTMLResponse, responses=_pages(NotFound))
+@router.get(
+    "/public/estimates/{token}", openapi_extra=PUBLIC, response_class=HTMLResponse, responses=page_problems(NotFound)
+)
 async def show_estimate(token: Token, page: Shown) -> HTMLResponse:
     """The estimate, with a form to accept or decline it."""
     return await page.show(token)
@@ -200,7 +203,7 @@ async def show_estimate(token: Token, page: Shown) -> HTMLResponse:
     "/public/estimates/{token}/accept",
     openapi_extra=_form("name", *_PRICE, **_ANSWER, **_PRICE),
     response_class=HTMLResponse,
-    responses=_pages(NotFound, AlreadyAnswered, PriceChanged, OfAnotherCompany, Invalid),
+    responses=page_problems(NotFound, AlreadyAnswered, PriceChanged, OfAnotherCompany, Invalid),
 )
 async def accept(token: Token, request: Request, page: Shown) -> HTMLResponse:
     """Yes, to the total that was shown. Once given it stays; giving it again changes nothing."""
@@ -211,7 +214,7 @@ async def accept(token: Token, request: Request, page: Shown) -> HTMLResponse:
     "/public/estimates/{token}/decline",
     openapi_extra=_form("name", **_ANSWER),
     response_class=HTMLResponse,
-    responses=_pages(NotFound, AlreadyAnswered, OfAnotherCompany, Invalid),
+    responses=page_problems(NotFound, AlreadyAnswered, OfAnotherCompany, Invalid),
 )
 async def decline(token: Token, request: Request, page: Shown) -> HTMLResponse:
     """No."""
@@ -223,24 +226,31 @@ async def decline(token: Token, request: Request, page: Shown) -> HTMLResponse:
     openapi_extra=PUBLIC,
     status_code=303,
     response_class=RedirectResponse,
-    responses=_pages(NotFound, NoPayLink, NotConnected, OfAnotherCompany, ProviderError),
+    responses=page_problems(NotFound, NoPayLink, NotConnected, OfAnotherCompany, ProviderError),
 )
 async def pay(
-    token: Token, invoice_id: UUID, request: Request, links: Needs[PublicLinks], settings: Needs[Settings]
+    token: Token, invoice_id: str, request: Request, links: Needs[PublicLinks], settings: Needs[Settings]
 ) -> Response:
     """Onward to QuickBooks's page, where an invoice of this estimate is paid."""
     pay_links: PayLinks = await request.app.state.container.aget(PayLinks)
-    estimate_id, business = links.read(token), _business_of(settings)
+    estimate_id, wanted, business = links.read(token), _id_in(invoice_id), _business_of(settings)
     try:
-        if estimate_id is None:
+        if estimate_id is None or wanted is None:
             raise NotFound(_NOBODY_HERE)
-        return RedirectResponse(await pay_links.link_for_customer(invoice_id, estimate_id), status_code=303)
+        return RedirectResponse(await pay_links.link_for_customer(wanted, estimate_id), status_code=303)
     except NotFound as error:
         return _refusal(business, error)
     except Conflict as error:
         return _refusal(business, error, _NOT_ONLINE)
     except ProviderError as error:
         return _refusal(business, error, _LATER)
+
+
+def _id_in(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
 
 
 def _read(body: bytes, *, is_yes: bool) -> Answer:
