@@ -230,6 +230,51 @@ async def test_what_is_told_late_of_somebody_erased_is_not_written_down(office: 
     assert (erased["name"], erased["text"]) == (None, None)
 
 
+async def phones_once_erased(office: Office, campaign: str, count: int = 1) -> dict[str, str | None]:
+    """By state, after the first `count` people of the campaign were erased."""
+    await tell(office, *(contacts.ContactErased(contact_id=contact(n), phone_hashes=[]) for n in range(count)))
+    url = f"/api/v1/campaigns/{campaign}/recipients"
+    found = (await office.client.get(url, params={"limit": 200})).json()["items"]
+    return {
+        row["status"]: row["phone"] for row in found if UUID(row["contact_id"]) in {contact(n) for n in range(count)}
+    }
+
+
+async def test_nobody_s_phone_is_kept_who_was_never_texted(office: Office, crm_clock: FakeClock) -> None:
+    await crm_clock.set(NIGHT)
+    office.neighbours.phone_states = {"+15185550001": {"line_type": "landline"}}
+    campaign = await office.running(4)
+    await tell(office, opt_out("+15185550002", occurred_at=NIGHT + timedelta(minutes=1)))
+    assert await phones_once_erased(office, campaign, 3) == {"excluded": None, "opted_out": None}
+    assert await texts(office, campaign) == {contact(3): "Hello Ann3"}
+
+
+@pytest.mark.parametrize(
+    ("report", "kept"),
+    [
+        (None, {"requested": "+15185550000"}),
+        (messaging.MessageAccepted, {"sent": "+15185550000"}),
+        (messaging.MessageUnknown, {"unknown": "+15185550000"}),
+        (messaging.MessageRejected, {"failed": None}),
+        (messaging.MessageNotFound, {"not_found": None}),
+        (messaging.MessageFailed, {"failed": "+15185550000"}),
+    ],
+)
+async def test_the_phone_of_a_text_that_was_sent_or_may_have_been_is_kept(
+    office: Office, report: type[messaging.MessageMoved] | None, kept: dict[str, str | None]
+) -> None:
+    campaign = await office.running(1)
+    if report is not None:
+        await office.report(report, await office.requested())
+    assert await phones_once_erased(office, campaign) == kept
+
+
+async def test_the_phone_of_a_text_that_an_opt_out_may_have_come_too_late_for_is_kept(office: Office) -> None:
+    campaign = await office.running(1)
+    await tell(office, opt_out("+15185550000"))
+    assert await phones_once_erased(office, campaign) == {"opted_out": "+15185550000"}
+
+
 async def test_a_primary_that_is_excluded_takes_nobodys_place(office: Office, crm_clock: FakeClock) -> None:
     await crm_clock.set(NIGHT)
     office.neighbours.phone_states = {"+15185550001": {"line_type": "landline"}}

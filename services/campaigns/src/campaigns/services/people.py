@@ -13,7 +13,7 @@ from shared.events.contacts import (
     ContactMerged,
     ContactUnmerged,
 )
-from sqlalchemy import ColumnElement, delete, exists, null, select, true, update
+from sqlalchemy import ColumnElement, and_, case, delete, exists, null, or_, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 
 from campaigns import queries
@@ -42,6 +42,8 @@ from campaigns.states import (
 LAST_VERSION = 2_147_483_647
 """Of an erasure: nothing that is told of the contact later counts."""
 LATE_AT_ONCE = 500
+_KNOWN_NOT_SENT = (RecipientStatus.FAILED, RecipientStatus.NOT_FOUND)
+"""Unless `sent_at` says otherwise: the provider refused the text, or has none."""
 
 
 class PeopleService:
@@ -81,7 +83,9 @@ class PeopleService:
             recipient.contact_version = max(event.version - 1, 0)
 
     async def record_erasure(self, event: ContactErased) -> None:
-        """Nobody texts them any more, and nothing personal stays but the phone of a text that was sent."""
+        """Nobody texts them any more, and nothing personal stays but the phone of a text that was sent, or may still
+        turn out to have been.
+        """
         await self._keep([(event.contact_id, LAST_VERSION, None)])
         await self._erase([event.contact_id])
 
@@ -196,7 +200,14 @@ class PeopleService:
         await self._uow.session.execute(
             update(Recipient)
             .where(Recipient.contact_id.in_(family), _within(audience_id))
-            .values(values={}, text=None, next_text=None, next_segments=None, contact_version=LAST_VERSION)
+            .values(
+                values={},
+                phone=case((_may_have_been_sent(), Recipient.phone), else_=None),
+                text=None,
+                next_text=None,
+                next_segments=None,
+                contact_version=LAST_VERSION,
+            )
         )
 
     async def _unsent(self, contact_ids: Iterable[UUID], audience_id: UUID | None = None) -> Sequence[Recipient]:
@@ -299,6 +310,15 @@ class PeopleService:
 
 def _within(audience_id: UUID | None) -> ColumnElement[bool]:
     return true() if audience_id is None else Recipient.audience_id == audience_id
+
+
+def _may_have_been_sent() -> ColumnElement[bool]:
+    """Of a recipient: a text left, or nobody said yet of the last one that was asked for that it did not.
+
+    An opt-out or a cancellation ends a text that is on its way as well: as long as it counts for the day, it may leave.
+    """
+    may_leave = and_(Recipient.counted_on.is_not(None), Recipient.status.not_in(_KNOWN_NOT_SENT))
+    return or_(Recipient.sent_at.is_not(None), may_leave)
 
 
 def _values(item: ContactItem) -> dict[str, Any]:
