@@ -107,6 +107,8 @@ class Shapes(BaseModel):
     event_format: Literal["cloudevents", "old"] = "cloudevents"
     event_data: Literal["empty", "filled", "absent"] = "empty"
     """What CloudEvents of other operations than merges hold as `data`."""
+    has_unique_numbers: StrictBool = True
+    """Whether a number that is taken is refused with 6140: a preference of the company that its API does not show."""
     closed_books_code: Literal["6200", "6210"] = "6200"
     merged_key: Literal["deletedId", "deletedid"] = "deletedId"
     takes_deposit_off: StrictBool = True

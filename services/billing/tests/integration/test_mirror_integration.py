@@ -163,6 +163,16 @@ async def test_two_customers_that_become_one_bring_everything_along(connected: O
     assert await compared(connected) == []
 
 
+async def test_of_two_merges_that_contradict_each_other_the_first_stays(connected: Office) -> None:
+    ana, anna = await connected.new_customer("Ana Lima"), await connected.new_customer("Anna Lima")
+    await connected.settle()
+    for kept, gone in ((ana, anna), (anna, ana)):
+        async with connected.begin() as tx:
+            await (await tx.aget(MirrorService)).merge_customers(REALM, kept["Id"], gone["Id"])
+    assert (await by_id(connected, Customer, ana)).merged_into_id is None
+    assert (await by_id(connected, Customer, anna)).merged_into_id == (await by_id(connected, Customer, ana)).id
+
+
 async def test_two_items_that_become_one_are_no_customers(connected: Office) -> None:
     """Ids repeat between kinds."""
     first, second = await connected.new_customer("Ana Lima"), await connected.new_customer("Ben Ode")

@@ -179,7 +179,8 @@ async def test_a_look_up_that_is_refused_says_nothing_of_the_write(connected: Of
     estimate = await accepted(connected)
     await connected.settle()
     chosen = {"create invoice": ["reset_after_commit"], "query": ["no_permission"]}
-    await connected.turn(events={"shares": {"missing": 1.0}}, calls={"chosen": chosen})
+    shapes = {"has_unique_numbers": False}
+    await connected.turn(events={"shares": {"missing": 1.0}}, calls={"chosen": chosen}, shapes=shapes)
     await post(connected, "invoices", estimate_id=estimate["id"], part="deposit", share="0.3")
     await connected.settle()
     assert (await connected.health())["failed_writes"] == 0
@@ -190,6 +191,7 @@ async def test_a_look_up_that_is_refused_says_nothing_of_the_write(connected: Of
 async def test_what_is_tried_again_is_looked_for_first(connected: Office) -> None:
     """Also where nobody waits for what QuickBooks remembers of requests, and a number may be there twice."""
     estimate = await accepted(connected)
+    await connected.turn(shapes={"has_unique_numbers": False})
     write = await refused_invoice(connected, estimate)
     row = await connected.one(Invoice)
     theirs = await connected.new_invoice(

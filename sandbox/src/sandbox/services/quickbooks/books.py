@@ -277,7 +277,7 @@ class Books:
         if not chosen:
             return None
         holder = await self._store.holder_of_number(kind.name, chosen, except_for=row)
-        if holder is not None and not allows_taken:
+        if holder is not None and not allows_taken and self._store.controls.shapes.has_unique_numbers:
             raise faults.duplicate_document_number(chosen, kind.name, str(holder.id))
         return str(chosen)
 
