@@ -3,16 +3,17 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from shared.database import UnitOfWork
 from shared.ids import uuid7
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from billing.clashes import CustomerEdit
 from billing.matching import names_of_customer
-from billing.models import Customer, Push, among, insert_all, unwatched
+from billing.models import Customer, Notice, Push, among, insert_all, unwatched
 from billing.provider import NOBODY, CustomerSeen, OfCustomer, Seen
 from billing.services.announcing import Party
 from billing.services.merges import note_moves, recognise_merges
@@ -41,6 +42,7 @@ class CustomerMirror:
         unknown = {one.id: one.note for one in seen if isinstance(one, CustomerSeen) and one.id not in rows}
         rows |= await adopted(self._uow.session, Customer, unknown)
         gone, edits = list[tuple[Customer, Seen]](), await self._waiting_edits([row.id for row in rows.values()])
+        merged_at = await self._merged_at(realm_id, rows)
         for one in seen:
             row = rows.get(one.id)
             if not isinstance(one, CustomerSeen):
@@ -50,7 +52,7 @@ class CustomerMirror:
                 continue
             if row is None:
                 row = self._begin(realm_id)
-            elif not is_newer(one, row):
+            elif not is_newer(one, row) or not _may_stand_alone(one, row, merged_at.get(one.id)):
                 continue
             elif not one.is_active:
                 gone.append((row, one))
@@ -63,6 +65,19 @@ class CustomerMirror:
         if row.is_active:
             row.is_active = False
             row.touch()
+
+    async def _merged_at(self, realm_id: str, rows: Mapping[str, Customer]) -> dict[str | None, datetime]:
+        """When those of these that were merged were, by their ids in QuickBooks, as far as a notice told it."""
+        merged = [qb_id for qb_id, row in rows.items() if row.merged_into_id is not None]
+        if not merged:
+            return {}
+        told = await self._uow.session.execute(
+            select(Notice.gone_id, func.max(Notice.occurred_at).label("at"))
+            .where(Notice.realm_id == realm_id, Notice.entity == "Customer", Notice.operation == "merged")
+            .where(among(Notice.gone_id, merged))
+            .group_by(Notice.gone_id)
+        )
+        return {row.gone_id: row.at for row in told}
 
     async def named(self, realm_id: str, seen: Iterable[Seen], former: Mapping[str, Any]) -> dict[str, Party]:
         """The customers that these name, before they are stored; one that QuickBooks does not give stands as a stub.
@@ -123,14 +138,16 @@ class CustomerMirror:
             "display_name", "given_name", "family_name", "company_name", "email", "phone", "street", "city", "region",
             "postal_code", "address_rest", "is_active",
         )  # fmt: skip
-        before = [getattr(row, name) for name in fields]
+        before = [getattr(row, name) for name in (*fields, "merged_into_id")]
+        if seen.is_active and row.merged_into_id is not None:
+            row.merged_into_id = None
         for name in fields:
             setattr(row, name, getattr(seen, name))
         for push in edits:
             _keep_edit(row, push, seen)
         row.name_keys = names_of_customer(row).keys
         note_state(row, seen)
-        if before != [getattr(row, name) for name in fields]:
+        if before != [getattr(row, name) for name in (*fields, "merged_into_id")]:
             row.touch()
             row.needs_match = row.contact_id is None and row.is_active
             if row.needs_match:
@@ -139,6 +156,19 @@ class CustomerMirror:
     async def _insert_new(self) -> None:
         new, self._new = self._new, []
         await insert_all(self._uow.session, new)
+
+
+def _may_stand_alone(seen: CustomerSeen, row: Customer, merged_at: datetime | None) -> bool:
+    """Whether one that was merged is shown active because somebody undid that, and not by a page from before.
+
+    A merge itself leaves its customer inactive, or deletes it: no state is stored then that a page could be older than.
+    One that no notice told of never stood in QuickBooks, as far as we knew.
+    """
+    if row.merged_into_id is None or not seen.is_active:
+        return True
+    if merged_at is None:
+        return (seen.sync_token, seen.updated_at) > (row.sync_token, row.qb_updated_at)
+    return bool(seen.updated_at) and datetime.fromisoformat(seen.updated_at) > merged_at
 
 
 def _keep_edit(row: Customer, push: Push, seen: CustomerSeen) -> None:

@@ -160,8 +160,10 @@ class CustomerService:
         return active
 
     async def _survivor(self, row: Customer) -> Customer:
-        """What a customer became by merges in QuickBooks; the link goes along."""
-        while row.merged_into_id is not None:
+        """What a customer became by merges in QuickBooks; the link goes along. Two that became each other end it."""
+        passed = set[UUID]()
+        while row.merged_into_id is not None and row.id not in passed:
+            passed.add(row.id)
             kept = await self.get(row.merged_into_id, lock=True)
             if kept.contact_id is None:
                 self._announcer.move_link(row, kept)
