@@ -55,12 +55,15 @@ def voided(n: int = 1, *, version: int = 2, **changes: Any) -> billing.PaymentMo
     return payment(n, 0, version=version, kind=billing.PaymentVoided, applied={}, **changes)
 
 
-def link(customer_number: int = 0, contact_number: int = 0, *, version: int = 1, linked: bool = True) -> Event:
+def link(
+    customer_number: int = 0, contact_number: int = 0, *, version: int = 1, linked: bool = True, **more: Any
+) -> Event:
     return (billing.CustomerLinked if linked else billing.CustomerUnlinked)(
         customer_id=customer(customer_number),
         contact_id=contact(contact_number),
         version=version,
         occurred_at=MONDAY_NOON,
+        **more,
     )
 
 

@@ -158,6 +158,16 @@ async def test_a_link_that_is_told_late_or_taken_back_or_moved_takes_the_money_a
     assert reasons == ["link", "unlink", "link"]
 
 
+async def test_what_the_texts_to_somebody_earned_stays_earned_once_they_are_erased(books: Books) -> None:
+    campaign = await books.texted(0)
+    await books.tell(link(), payment())
+    assert await books.earned(campaign) == WHOLE
+    await books.tell(link(version=2, linked=False, reason=billing.CustomerUnlinked.ERASED))
+    assert await books.earned(campaign) == WHOLE
+    await books.tell(voided(contact_id=None))
+    assert [entry["amount_cents"] for entry in await books.entries(model="last_touch")] == [50_000, -50_000]
+
+
 async def test_what_a_payment_says_of_its_customer_holds_until_a_link_says_better(books: Books) -> None:
     campaign = await books.texted(0)
     await books.tell(payment(contact_id=contact(0)))

@@ -30,6 +30,9 @@ class CustomerUnlinked(CustomerLinkMoved):
 
     type: ClassVar[str] = "billing.customer.unlinked.v1"
 
+    ERASED: ClassVar[str] = "erased"
+    """The reason where it was this contact, and is to be forgotten."""
+
 
 class EstimateMoved(Event):
     """An estimate as it stands after the move; a copy applies it if `version` is newer than its own.

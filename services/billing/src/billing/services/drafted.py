@@ -7,6 +7,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from shared.database import UnitOfWork
+from shared.events.billing import CustomerUnlinked
 from sqlalchemy import ColumnElement, and_, case, delete, exists, insert, or_, select, update
 
 from billing.models import (
@@ -139,7 +140,7 @@ async def erase(uow: UnitOfWork, announcer: Announcer, family: Collection[UUID])
         .with_for_update(key_share=True)
     )
     for row in rows.all():
-        announcer.unlink(row, reason="erased")
+        announcer.unlink(row, reason=CustomerUnlinked.ERASED)
         await _erase(uow, row)
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from shared.database import UnitOfWork
 from shared.errors import NotFound
+from shared.events.billing import CustomerUnlinked
 from shared.events.contacts import (
     ContactChanged,
     ContactErased,
@@ -266,7 +267,7 @@ class PeopleService:
             found = (await session.scalars(rows.with_for_update(key_share=True))).all()
             await erase_beside_books(self._uow, found)
             for row in found:
-                self._announcer.unlink(row, reason="erased")
+                self._announcer.unlink(row, reason=CustomerUnlinked.ERASED)
 
     async def _blank_jobs(self, family: Sequence[UUID]) -> None:
         """That somebody was there stays; where it was and what was written about it tells who."""

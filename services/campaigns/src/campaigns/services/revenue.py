@@ -9,6 +9,7 @@ from shared.etag import check_version
 from shared.events.billing import (
     CustomerLinked,
     CustomerLinkMoved,
+    CustomerUnlinked,
     PaymentChanged,
     PaymentMoved,
     PaymentReceived,
@@ -60,7 +61,12 @@ class RevenueService:
                 self._update(payment, newest[payment.id])
 
     async def record_link(self, event: CustomerLinkMoved) -> None:
-        """The newest link of a customer says whose all its money is, that of long ago too."""
+        """The newest link of a customer says whose all its money is, that of long ago too.
+
+        Of somebody who is erased it stays: by ids alone, what their texts have earned is earned.
+        """
+        if isinstance(event, CustomerUnlinked) and event.reason == CustomerUnlinked.ERASED:
+            return
         is_linked = isinstance(event, CustomerLinked)
         statement = insert(CustomerLink).values(
             customer_id=event.customer_id, contact_id=event.contact_id, version=event.version, is_linked=is_linked
