@@ -1,5 +1,6 @@
 """What becomes of a write that QuickBooks refuses, does not answer, or did already."""
 
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -210,3 +211,23 @@ async def test_what_is_done_keeps_nothing_of_what_it_said(connected: Office) -> 
     done = await connected.rows(Push)
     assert {push.state for push in done} == {PushState.DONE}
     assert [(push.body, push.argument) for push in done] == [(None, None)] * 4
+
+
+async def test_an_estimate_that_is_tried_again_after_weeks_holds_as_long_again(connected: Office) -> None:
+    made = await draft(connected)
+    await connected.turn(calls={"chosen": {"create estimate": ["fault_in_200"]}})
+    await post(connected, f"estimates/{made['id']}/push")
+    await connected.settle()
+    holds = (await held(connected))[1]
+    await connected.advance(timedelta(days=40))
+    (write,) = (await connected.api.get(f"/api/v1/estimates/{made['id']}")).json()["writes"]
+    await post(connected, f"quickbooks/writes/{write['id']}/retry")
+    await connected.settle()
+    assert (await held(connected)) == ("open", holds)
+
+
+async def held(office: Office) -> tuple[str, timedelta]:
+    """How long its price holds."""
+    row = await office.one(Estimate)
+    assert row.expires_on is not None
+    return row.status.value, row.expires_on - row.written_on

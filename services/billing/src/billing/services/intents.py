@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from datetime import date
 from uuid import UUID
 
 from shared.database import UnitOfWork
@@ -320,12 +321,18 @@ class IntentService:
         target = await self._target(push)
         accept_clash(push, target)
         if isinstance(target, Form) and target.qb_id is None:
-            # Another day, as the first one may be what was refused.
-            target.written_on = company_day(self._uow.now, await self._zone(target.realm_id))
+            self._date_anew(target, company_day(self._uow.now, await self._zone(target.realm_id)))
             if push.after_id is not None:
                 await self._write_customer(push, target)
         self._uow.wake(PUSH_CHANNEL)
         return push
+
+    @staticmethod
+    def _date_anew(form: Form, day: date) -> None:
+        """Another day, as the first one may be what was refused. A price that has run out holds as long again."""
+        if isinstance(form, Estimate) and form.expires_on is not None and form.expires_on < day:
+            form.expires_on += day - form.written_on
+        form.written_on = day
 
     async def _write_customer(self, push: Push, form: Form) -> None:
         """Of a form whose customer was given up: that, or the one that it became, is written first after all."""
