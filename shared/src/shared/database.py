@@ -94,6 +94,8 @@ def create_engine(url: str, *, name: str, pool_size: int = 10) -> AsyncEngine:
         max_overflow=0,
         pool_recycle=3600,
         pool_timeout=10,
+        # What a statement that fails was given is people's data, and its error is logged.
+        hide_parameters=True,
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,
         connect_args={

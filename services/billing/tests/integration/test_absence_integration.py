@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import asyncpg
-from billing.models import Estimate, Invoice, SyncMark
+from billing.models import Estimate, Invoice, Notice, SyncMark
 from billing.services.marks import DIFFERENCES, MarkService
 from shared.database import UnitOfWork
 from shared.testing.plugin import Database
@@ -178,3 +178,18 @@ async def test_what_cannot_be_stored_is_said_to_differ(connected: Office, databa
     mended = "it had been missed, and was read again"
     assert said == {bad["Id"]: "still differs: look at it", missed["Id"]: mended}
     assert (await by_id(connected, Invoice, missed)).total_cents == 8_000
+
+
+async def test_what_names_something_that_cannot_be_stored_is_whole_once_that_is(
+    connected: Office, database: Database
+) -> None:
+    ana = await connected.new_customer("Ana Lima")
+    await connected.settle()
+    await refuse_666(database)
+    await connected.turn(events={"shares": {"missing": 1.0}})
+    bad = await form(connected, "Invoice", ana["Id"], "666.00")
+    paid = await pay(connected, ana["Id"], "66", ("66", "Invoice", bad["Id"]))
+    await connected.advance(timedelta(hours=2))
+    await connected.worker.run_until_idle()
+    noted = await connected.rows(Notice, Notice.processed_at.is_(None))
+    assert {(one.entity, one.qb_id) for one in noted} == {("Invoice", bad["Id"]), ("Payment", paid["Id"])}

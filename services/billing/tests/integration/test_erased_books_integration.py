@@ -11,6 +11,7 @@ from billing.states import EstimateStatus, PushKind, PushState
 from shared.database import UnitOfWork
 from sqlalchemy import update
 
+from .books import changed
 from .office import Office
 from .sales import post
 from .test_erased_drafts_integration import ANA, TOLD, begun, draft, drop, erase, put_off
@@ -236,3 +237,18 @@ async def test_no_doubt_says_who_they_were(connected: Office) -> None:
     assert not any(word in str(doubt.reasons).lower() for word in TOLD)
     await erase(connected, contact)
     assert (await connected.one(MatchCandidate)).reasons == []
+
+
+async def test_a_form_that_is_somebody_else_s_by_now_is_left_alone(connected: Office) -> None:
+    contact = await connected.knows(**ANA)
+    await in_books(connected, contact)
+    ben = await connected.new_customer("Ben Ode", PrimaryEmailAddr={"Address": "ben@example.com"})
+    row = await connected.one(Estimate)
+    moved = (await connected.quickbooks("GET", f"estimate/{row.qb_id}"))["Estimate"]
+    await changed(connected, "Estimate", moved, CustomerRef={"value": ben["Id"]})
+    await connected.settle()
+    await post(connected, f"estimates/{row.id}/send", to="ben@example.com")
+    await erase(connected, contact)
+    assert [state for state, *_ in await writes(connected, PushKind.SEND_ESTIMATE)] == [PushState.PENDING]
+    await connected.settle()
+    assert ("Estimate", "emailed") in [(line["kind"], line["operation"]) for line in await connected.ledger()]

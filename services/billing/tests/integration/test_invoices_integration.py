@@ -217,6 +217,16 @@ async def test_of_parts_that_are_made_at_once_the_last_one_closes_the_estimate(c
     assert await is_linked(connected, again)
 
 
+async def test_parts_are_written_one_after_the_other_as_the_last_one_closes_the_estimate(connected: Office) -> None:
+    estimate = await accepted(connected)
+    await connected.settle()
+    await connected.turn(calls={"chosen": {"create invoice": ["unavailable_html"]}})
+    deposit = await post(connected, "invoices", estimate_id=estimate["id"], part="deposit", share="0.3")
+    rest = await post(connected, "invoices", estimate_id=estimate["id"], part="progress")
+    await connected.settle()
+    assert [await is_linked(connected, one) for one in (deposit, rest)] == [False, True]
+
+
 async def test_a_part_that_is_voided_once_the_estimate_is_closed_can_be_billed_again(connected: Office) -> None:
     estimate = await accepted(connected)
     deposit = await post(connected, "invoices", estimate_id=estimate["id"], part="deposit", share="0.3")
@@ -250,6 +260,15 @@ async def test_an_estimate_that_was_closed_in_quickbooks_is_not_invoiced(connect
     assert "closed in QuickBooks" in answer.json()["detail"]
 
 
+async def test_of_an_estimate_whose_invoice_was_given_up_a_closing_in_quickbooks_counts(connected: Office) -> None:
+    estimate = await accepted(connected)
+    write = await refused_invoice(connected, estimate)
+    await post(connected, f"quickbooks/writes/{write['id']}/drop")
+    await repriced(connected, TxnStatus="Closed")
+    answer = await connected.api.post("/api/v1/invoices", json={"estimate_id": estimate["id"]})
+    assert (answer.status_code, answer.json()["code"]) == (409, "already_invoiced")
+
+
 async def repriced(office: Office, **body: Any) -> None:
     """Somebody changes the estimate in QuickBooks."""
     row = await office.one(Estimate)
@@ -270,7 +289,39 @@ async def test_no_invoice_is_made_at_a_price_that_nobody_accepted(connected: Off
     refused = await connected.api.post("/api/v1/invoices", json={"estimate_id": made["id"]})
     assert (refused.status_code, refused.json()["code"]) == (409, "price_changed")
     assert "$1,381.25; in QuickBooks it is $9,999.00" in refused.json()["detail"]
+    await accept_anew(connected, made)
+    invoice = await post(connected, "invoices", estimate_id=made["id"])
+    assert invoice["subtotal"]["amount_cents"] == 999_900
+    await connected.settle()
+    assert {state for _, state in await connected.pushes()} == {"done"}
+
+
+async def accept_anew(office: Office, made: dict[str, Any]) -> None:
+    """Only a yes to what it costs by now is a yes to that."""
+    path = f"/api/v1/estimates/{made['id']}/accept"
+    unseen = await office.api.post(path, json={"name": "Ana Lima"})
+    assert (unseen.status_code, unseen.json()["code"]) == (409, "price_changed")
+    shown = (await office.api.get(f"/api/v1/estimates/{made['id']}")).json()
+    await post(office, f"estimates/{made['id']}/accept", name="Ana Lima", total=shown["total"])
+
+
+async def test_what_was_accepted_before_it_was_written_is_so_at_what_quickbooks_made_of_it(
+    connected: Office,
+) -> None:
+    made = await draft(connected)
+    await post(connected, f"estimates/{made['id']}/push")
     await post(connected, f"estimates/{made['id']}/accept", name="Ana Lima")
+    await connected.settle()
+    await repriced(connected, Line=[sold("9999")])
+    refused = await connected.api.post("/api/v1/invoices", json={"estimate_id": made["id"]})
+    assert (refused.status_code, refused.json()["code"]) == (409, "price_changed")
+
+
+async def test_what_somebody_marks_accepted_in_quickbooks_is_so_at_what_it_costs_there(connected: Office) -> None:
+    made = await accepted(connected)
+    await connected.settle()
+    await repriced(connected, Line=[sold("9999")], TxnStatus="Pending")
+    await repriced(connected, TxnStatus="Accepted")
     invoice = await post(connected, "invoices", estimate_id=made["id"])
     assert invoice["subtotal"]["amount_cents"] == 999_900
 

@@ -6,8 +6,11 @@ from uuid import UUID
 import pytest
 from billing import documents
 from billing.models import Customer, Estimate, Invoice, Push
+from billing.services.pushing import MOST_LOOK_UPS
 from billing.states import PushState
+from sqlalchemy import update
 
+from .books import execute
 from .office import Office
 from .sales import ANA, accepted, draft, post, public_page, refused_invoice
 
@@ -189,10 +192,25 @@ async def test_a_look_up_that_is_refused_says_nothing_of_the_write(connected: Of
     assert (await connected.one(Invoice)).qb_id is not None
 
 
+async def test_what_cannot_be_looked_up_for_hours_is_left_to_a_person(connected: Office) -> None:
+    estimate = await accepted(connected)
+    await connected.settle()
+    await connected.turn(calls={"chosen": {"query": ["no_permission"]}})
+    await post(connected, "invoices", estimate_id=estimate["id"])
+    await execute(connected, update(Push).where(Push.state == PushState.PENDING).values(attempts=MOST_LOOK_UPS - 1))
+    await connected.settle()
+    (write,) = (await connected.api.get(f"/api/v1/invoices/{(await connected.one(Invoice)).id}")).json()["writes"]
+    assert (write["state"], "give it up only where it is not there" in write["error"]) == ("failed", True)
+    await post(connected, f"quickbooks/writes/{write['id']}/retry")
+    await connected.settle()
+    assert (await connected.one(Invoice)).qb_id is not None
+    assert len(await connected.ledger("Invoice")) == 1
+
+
 async def test_what_is_tried_again_is_looked_for_first(connected: Office) -> None:
     """Also where nobody waits for what QuickBooks remembers of requests, and a number may be there twice."""
     estimate = await accepted(connected)
-    await connected.turn(shapes={"has_unique_numbers": False})
+    await connected.turn(shapes={"has_unique_numbers": False}, events={"shares": {"missing": 1.0}})
     write = await refused_invoice(connected, estimate)
     row = await connected.one(Invoice)
     theirs = await connected.new_invoice(

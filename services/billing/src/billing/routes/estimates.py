@@ -14,6 +14,7 @@ from shared.etag import IfMatch, set_etag
 from shared.events.envelope import Instant
 from shared.http import ApiRouter, Needs, can, problems
 from shared.paging import Page, PageParams, page
+from shared.rules.money import Money
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -31,6 +32,7 @@ from billing.errors import (
     NumbersNotOurs,
     OfAnotherCompany,
     PeriodClosed,
+    PriceChanged,
     UnknownItem,
 )
 from billing.lines import read_lines
@@ -38,7 +40,19 @@ from billing.models import Customer, Estimate, Invoice
 from billing.public_links import PublicLinks
 from billing.queries import items_by_qb_id
 from billing.routes.forms import CustomerRef, LineOut, Lines, WriteOut
-from billing.routes.schemas import Body, DueDay, Email, Memo, MoneyOut, Name, Text, known_money, money, person_of
+from billing.routes.schemas import (
+    Body,
+    DueDay,
+    Email,
+    Memo,
+    MoneyIn,
+    MoneyOut,
+    Name,
+    Text,
+    known_money,
+    money,
+    person_of,
+)
 from billing.services.connections import ConnectionService
 from billing.services.documents import DocumentService
 from billing.services.estimates import EstimateChanges, EstimateService, NewEstimate
@@ -110,6 +124,11 @@ class AnswerIn(Body):
 
     name: Name
     note: Text | None = None
+
+
+class AcceptIn(AnswerIn):
+    total: MoneyIn | None = None
+    """What they said yes to. Needed where it was accepted before, and costs something else by now."""
 
 
 class EstimateItem(BaseModel):
@@ -329,18 +348,20 @@ async def send_estimate(
 
 
 @router.post(
-    "/{estimate_id}/accept", responses=problems(NotFound, AlreadyAnswered, OfAnotherCompany, InvalidTransition)
+    "/{estimate_id}/accept",
+    responses=problems(NotFound, AlreadyAnswered, PriceChanged, OfAnotherCompany, InvalidTransition),
 )
 async def accept_estimate(
     estimate_id: UUID,
-    answer: AnswerIn,
+    answer: AcceptIn,
     estimates: Needs[EstimateService],
     shown: ShownEstimate,
     user: Writer,
     response: Response,
 ) -> EstimateOut:
     """The customer said yes to us."""
-    row = await estimates.answer(estimate_id, accepted=True, name=answer.name, note=answer.note)
+    shown_total = Money(answer.total.amount_cents, answer.total.currency) if answer.total else None
+    row = await estimates.answer(estimate_id, accepted=True, name=answer.name, note=answer.note, shown=shown_total)
     return await shown.out(row, response)
 
 

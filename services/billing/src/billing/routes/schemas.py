@@ -94,6 +94,13 @@ class Row(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
 
+class MoneyIn(Body):
+    """As it was shown."""
+
+    amount_cents: Annotated[int, Field(strict=True, ge=0, le=10**15)]
+    currency: Annotated[str, StringConstraints(pattern="^[A-Z]{3}$")]
+
+
 class MoneyOut(BaseModel):
     amount_cents: int
     currency: str

@@ -92,6 +92,7 @@ class CustomerService:
         row = await session.get(Customer, customer_id)
         if row is None or (row.qb_id is not None and row.is_active):
             return
+        await self._people.hold_erasures()
         if row.contact_id is not None:
             await self._lock_person(row.contact_id)
         await session.get(Customer, customer_id, with_for_update=True, populate_existing=True)

@@ -131,7 +131,7 @@ async def erase(uow: UnitOfWork, announcer: Announcer, family: Collection[UUID])
     """
     was_theirs = and_(Customer.contact_id.is_(None), _was_unlinked(MatchCandidate.contact_id.in_(family)))
     # A write that failed was refused for good, and one that nobody began left no trace: QuickBooks has nothing of them.
-    may_be_there = and_(Push.state == PushState.PENDING, Push.attempts > 0)
+    may_be_there = and_(Push.state == PushState.PENDING, Push.request_id.is_not(None))
     rows = await uow.session.scalars(
         select(Customer)
         .where(or_(Customer.contact_id.in_(family), was_theirs), _is_ours_alone(may_be_there))
@@ -224,8 +224,12 @@ async def _give_up_writes(uow: UnitOfWork, customer_ids: Collection[UUID]) -> No
 
 async def _targets(uow: UnitOfWork, customer_ids: Collection[UUID]) -> set[UUID]:
     """Customers and what was drafted for them, also what was discarded since."""
-    forms = select(Push.target_id).where(Push.after_id.in_(customer_ids))
-    targets = {*customer_ids, *await uow.session.scalars(forms)}
+    # What is there may be somebody else's by now; what was discarded was theirs.
+    discarded = select(Push.target_id).where(
+        Push.after_id.in_(customer_ids),
+        *(~exists().where(model.id == Push.target_id) for model in (Estimate, Invoice)),
+    )
+    targets = {*customer_ids, *await uow.session.scalars(discarded)}
     for model in (Estimate, Invoice):
         targets |= set(await uow.session.scalars(select(model.id).where(model.customer_id.in_(customer_ids))))
     return targets
@@ -270,7 +274,7 @@ async def _with_merged(uow: UnitOfWork, customer_ids: set[UUID]) -> set[UUID]:
 
 def _is_not_begun() -> ColumnElement[bool]:
     """Of a write: QuickBooks was not asked, or refused it for good."""
-    return or_(Push.state == PushState.FAILED, and_(Push.state == PushState.PENDING, Push.attempts == 0))
+    return or_(Push.state == PushState.FAILED, and_(Push.state == PushState.PENDING, Push.request_id.is_(None)))
 
 
 async def _give_up_edits(uow: UnitOfWork, rows: Sequence[Customer]) -> None:

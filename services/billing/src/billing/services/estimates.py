@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from billing.errors import AlreadyAnswered, EmptyForm, LastDayPassed, NoEmailAddress, NotADraft, PriceChanged
 from billing.lines import LineKind, read_lines, store_lines
-from billing.models import Connection, Customer, Estimate, Job
+from billing.models import Connection, Customer, Estimate, Job, Push
 from billing.services.announcing import Announcer
 from billing.services.connections import ConnectionService
 from billing.services.customers import CustomerService
@@ -226,11 +226,12 @@ class EstimateService:
         PriceChanged where it costs something else than was shown, InvalidTransition where nobody can have seen it, and
         OfAnotherCompany.
         """
+        marks = await self._intents.lock_marks(estimate_id)
         row = await self.get(estimate_id, lock=True)
         await self._connections.check_belongs(row.realm_id)
         target = EstimateStatus.ACCEPTED if accepted else EstimateStatus.DECLINED
-        if accepted and shown is None and _costs_otherwise(row):
-            await self._accept_anew(row, name=name, note=note)
+        if accepted and _costs_otherwise(row):
+            self._accept_anew(row, marks, name=name, note=note, shown=shown)
             return row
         if row.status is target:
             return row
@@ -249,12 +250,17 @@ class EstimateService:
         self._intents.queue(PushKind.MARK_ESTIMATE, row, by=name, argument=price)
         return row
 
-    async def _accept_anew(self, row: Estimate, *, name: str, note: str | None) -> None:
-        """The price was changed in QuickBooks since it was accepted, and the customer told us that it is all right."""
+    def _accept_anew(
+        self, row: Estimate, marks: Sequence[Push], *, name: str, note: str | None, shown: Money | None
+    ) -> None:
+        """The price was changed in QuickBooks since it was accepted; only a yes to the new one is a yes to that."""
+        total = Money(row.total_cents, row.currency)
+        if shown != total:
+            accepted = Money(row.accepted_cents or 0, row.currency)
+            raise PriceChanged(f"It was accepted at {accepted}, and is {total} now. Accept it with that total.")
         row.accepted_cents, row.answered_by, row.answer_note = row.total_cents, name, note
-        for push in await self._intents.unsettled(row.id):
-            if push.kind is PushKind.MARK_ESTIMATE:
-                push.argument = str(row.total_cents)
+        for mark in marks:
+            self._intents.reprice(mark, row.total_cents)
         row.touch()
         self._uow.hint("estimates", row.id, row.version)
 

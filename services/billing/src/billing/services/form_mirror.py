@@ -57,6 +57,9 @@ class FormMirror:
             self._fill(row, one, customers[one.customer])
             row.expires_on = one.expires_on
             self._fill_status(row, one, at, is_answered=row.id in answered)
+            if not before.is_written and row.id in answered and row.status is EstimateStatus.ACCEPTED:
+                # Accepted before QuickBooks had it: at what QuickBooks makes of it.
+                row.accepted_cents = row.total_cents
             self._announcer.estimate_moved(row, before, customers[one.customer])
         await self._insert_new()
 
@@ -78,6 +81,9 @@ class FormMirror:
         if seen.status is EstimateStatus.OPEN and is_over:
             return
         if seen.status is not row.status:
+            if EstimateStatus.CLOSED not in (seen.status, row.status):
+                # What was said here is over; what was said there was to what it costs there.
+                row.accepted_cents = None
             row.status, row.status_at = seen.status, at
             row.answered_by = seen.accepted_by or row.answered_by
 

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from uuid import UUID
 
 from shared.database import UnitOfWork
@@ -23,6 +23,8 @@ from billing.settlement import company_day
 from billing.states import EstimateStatus, PushKind, PushState, Source
 
 PUSH_CHANNEL = "pushes"
+CHANGED = "changed_in_quickbooks"
+"""The error code where somebody changed there just what a write is about."""
 _NUMBER = text(
     "INSERT INTO number_series (prefix, next_number) VALUES (:prefix, 1002)"
     " ON CONFLICT (prefix) DO UPDATE SET next_number = number_series.next_number + 1 RETURNING next_number - 1"
@@ -40,21 +42,30 @@ _ENTITIES: dict[PushKind, str] = {
     PushKind.SEND_INVOICE: "Invoice",
     PushKind.VOID_INVOICE: "Invoice",
 }
-_OTHER = aliased(Push, name="other")
+_OTHER, _PART = aliased(Push, name="other"), aliased(Invoice, name="part")
 
 
 def is_held_back() -> ColumnElement[bool]:
     """Of a push: an older one of its target is not settled, or its customer or estimate is still to be written.
 
-    No customer is written while the books are read for the first time: who is meant may stand on a page to come.
+    No customer is written while the books are read for the first time: who is meant may stand on a page to come. Parts
+    of an estimate are written one after the other: the last one closes it.
     """
     estimate = select(Invoice.estimate_id).where(Invoice.id == Push.target_id).correlate(Push).scalar_subquery()
+    parts = select(_PART.id).where(_PART.estimate_id == estimate).correlate(Push)
     waits = exists().where(
         _OTHER.state.in_((PushState.PENDING, PushState.FAILED)),
         or_(
             and_(_OTHER.target_id == Push.target_id, _OTHER.seq < Push.seq),
             and_(_OTHER.target_id == Push.after_id, _OTHER.kind == PushKind.CREATE_CUSTOMER),
             and_(_OTHER.target_id == estimate, _OTHER.kind == PushKind.CREATE_ESTIMATE),
+            and_(
+                Push.kind == PushKind.CREATE_INVOICE,
+                _OTHER.kind == PushKind.CREATE_INVOICE,
+                _OTHER.state == PushState.PENDING,
+                _OTHER.seq < Push.seq,
+                _OTHER.target_id.in_(parts),
+            ),
         ),
     )
     return or_(waits, and_(Push.kind == PushKind.CREATE_CUSTOMER, is_first_reading(Push.realm_id)))
@@ -99,6 +110,7 @@ class IntentService:
         self._uow = uow
         self._marks = marks
         self._prefixes = {Estimate: settings.estimate_prefix, Invoice: settings.invoice_prefix}
+        self._valid_for = timedelta(days=settings.estimate_valid_days)
 
     def queue(
         self,
@@ -145,7 +157,7 @@ class IntentService:
             raise NotReady("It is not in QuickBooks, as writing it there failed before.", code="not_in_quickbooks")
         if push.request_id is None or push.body is None:
             if clash := found_clash(push, target):
-                raise NotReady(clash, code="changed_in_quickbooks")
+                raise NotReady(clash, code=CHANGED)
             push.request_id, push.body = uuid7(), documents.text(await self._document(push, target))
             push.was_unsent = not isinstance(target, Customer) and target.sent_at is None
         return Intent(
@@ -195,8 +207,9 @@ class IntentService:
 
     async def _customer_now(self, form: Form) -> Customer:
         """What the customer of a form became by merges."""
-        customer = await self._uow.session.get_one(Customer, form.customer_id)
-        while customer.merged_into_id is not None:
+        customer, passed = await self._uow.session.get_one(Customer, form.customer_id), set[UUID]()
+        while customer.merged_into_id is not None and customer.id not in passed:
+            passed.add(customer.id)
             customer = await self._uow.session.get_one(Customer, customer.merged_into_id)
         return customer
 
@@ -239,13 +252,11 @@ class IntentService:
     async def _completed_estimate(self, invoice: Invoice) -> str | None:
         """The estimate that QuickBooks is to close with this invoice: the one of which all is billed there by then.
 
-        One that is closed already is linked to nothing any more.
+        Of what is closed there already, it passes the link over.
         """
         if invoice.estimate_id is None:
             return None
         estimate = await self._uow.session.get_one(Estimate, invoice.estimate_id)
-        if estimate.status is EstimateStatus.CLOSED:
-            return None
         written = await self._uow.session.scalars(
             select(Invoice.subtotal_cents).where(
                 Invoice.estimate_id == estimate.id, Invoice.qb_id.is_not(None), ~Invoice.is_voided, ~Invoice.is_deleted
@@ -314,25 +325,26 @@ class IntentService:
     async def retry(self, push_id: UUID) -> Push:
         """What failed is mended: try again, built anew. Raises NotFound or InvalidTransition."""
         push = await self._failed(push_id)
-        # It looks first as any further try does: one of those before may have had an effect all the same.
-        push.state, push.attempts, push.clashes = PushState.PENDING, min(push.attempts, 1), 0
-        push.request_id = push.body = push.first_tried_at = push.next_try_at = push.settled_at = None
-        push.error = push.error_code = None
+        self._begin_anew(push)
         target = await self._target(push)
         accept_clash(push, target)
         if isinstance(target, Form) and target.qb_id is None:
             self._date_anew(target, company_day(self._uow.now, await self._zone(target.realm_id)))
             if push.after_id is not None:
                 await self._write_customer(push, target)
-        self._uow.wake(PUSH_CHANNEL)
         return push
 
-    @staticmethod
-    def _date_anew(form: Form, day: date) -> None:
-        """Another day, as the first one may be what was refused. A price that has run out holds as long again."""
-        if isinstance(form, Estimate) and form.expires_on is not None and form.expires_on < day:
-            form.expires_on += day - form.written_on
+    def _date_anew(self, form: Form, day: date) -> None:
+        """Another day, as the first one may be what was refused. Its price holds from then on, unless somebody gave the
+        last day.
+        """
+        if isinstance(form, Estimate) and self._has_own_end(form):
+            form.expires_on = day + self._valid_for
         form.written_on = day
+
+    def _has_own_end(self, row: Estimate) -> bool:
+        """Whether nobody gave its last day: it was counted from the day on which it was to be written."""
+        return row.expires_on == row.written_on + self._valid_for
 
     async def _write_customer(self, push: Push, form: Form) -> None:
         """Of a form whose customer was given up: that, or the one that it became, is written first after all."""
@@ -369,6 +381,8 @@ class IntentService:
             target.subtotal_cents = target.tax_cents = 0
         elif isinstance(target, Estimate):
             target.status, target.status_at = EstimateStatus.DRAFT, self._uow.now
+            if self._has_own_end(target):
+                target.expires_on = None
             unwritten = await self._uow.session.scalars(
                 select(Push)
                 .join(Invoice, Invoice.id == Push.target_id)
@@ -381,6 +395,33 @@ class IntentService:
             for invoice in unwritten.all():
                 invoice.state, invoice.settled_at = PushState.DROPPED, self._uow.now
                 await self._give_up(invoice)
+
+    async def lock_marks(self, estimate_id: UUID) -> list[Push]:
+        """What is still to be written of its answers, or could not be: locked before it, as writes are."""
+        rows = await self._uow.session.scalars(
+            select(Push)
+            .where(
+                Push.target_id == estimate_id,
+                Push.kind == PushKind.MARK_ESTIMATE,
+                Push.state.in_((PushState.PENDING, PushState.FAILED)),
+            )
+            .order_by(Push.seq)
+            .with_for_update()
+        )
+        return list(rows)
+
+    def reprice(self, mark: Push, cents: int) -> None:
+        """The customer accepts it at that now: where the price stood against writing it, nothing does any more."""
+        mark.argument = str(cents)
+        if mark.state is PushState.FAILED and mark.error_code == CHANGED:
+            self._begin_anew(mark)
+
+    def _begin_anew(self, push: Push) -> None:
+        """Its tries go on being counted: whatever was tried before is looked for first."""
+        push.state, push.clashes = PushState.PENDING, 0
+        push.request_id = push.body = push.first_tried_at = push.next_try_at = push.settled_at = None
+        push.error = push.error_code = None
+        self._uow.wake(PUSH_CHANNEL)
 
     async def _read_again(self, push: Push) -> None:
         """What we show of the target was never taken over there: show what it is there."""

@@ -134,8 +134,10 @@ class InvoiceService:
             )
 
     async def _was_invoiced_here(self, estimate_id: UUID) -> bool:
-        ours = select(Invoice.id).where(Invoice.estimate_id == estimate_id, Invoice.source == Source.CRM).limit(1)
-        return await self._uow.session.scalar(ours) is not None
+        ours = select(Invoice.id).where(
+            Invoice.estimate_id == estimate_id, Invoice.source == Source.CRM, Invoice.qb_id.is_not(None)
+        )
+        return await self._uow.session.scalar(ours.limit(1)) is not None
 
     async def _check_term(self, realm_id: str, term_id: UUID | None) -> None:
         if term_id is None:

@@ -136,25 +136,23 @@ class MatchService:
                 match = matches[person]
                 self._announcer.link(row, person, reason=match.words, score=match.score, by="matching")
                 await give_way(self._uow, self._announcer, row, await self._people.family(person))
-                taken[row.realm_id, person] = row.display_name
+                taken.add((row.realm_id, person))
                 self._settle(doubts[row.id], person)
             else:
                 self._propose(row, matches, doubts[row.id])
 
-    async def _taken(self, rows: Sequence[Customer], persons: Collection[UUID]) -> dict[tuple[str, UUID], str]:
-        """By company and person: the name of the active customer that it is already, not only for drafts of ours."""
+    async def _taken(self, rows: Sequence[Customer], persons: Collection[UUID]) -> set[tuple[str, UUID]]:
+        """Company and person, where that is an active customer of it already, not only for drafts of ours."""
         family = await self._people.families(persons)
         linked = await self._uow.session.execute(
-            select(Customer.realm_id, Customer.contact_id, Customer.display_name)
-            .where(
+            select(Customer.realm_id, Customer.contact_id).where(
                 Customer.realm_id.in_({row.realm_id for row in rows}),
                 Customer.contact_id.in_(family),
                 Customer.is_active,
                 ~is_only_drafted(),
             )
-            .order_by(Customer.id.desc())
         )
-        return {(realm_id, family[contact_id]): name for realm_id, contact_id, name in linked if contact_id}
+        return {(realm_id, family[contact_id]) for realm_id, contact_id in linked if contact_id}
 
     async def _doubts(self, customer_ids: Sequence[UUID]) -> dict[UUID, list[MatchCandidate]]:
         rows = await self._uow.session.scalars(

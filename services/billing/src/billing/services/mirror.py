@@ -120,9 +120,11 @@ class MirrorService:
 
     async def _became(self, row: Customer, other: Customer) -> bool:
         """Whether the one is the other by now: what is told of them the other way round is older."""
-        while row.merged_into_id is not None:
+        passed = set[UUID]()
+        while row.merged_into_id is not None and row.id not in passed:
             if row.merged_into_id == other.id:
                 return True
+            passed.add(row.id)
             row = await self._uow.session.get_one(Customer, row.merged_into_id)
         return False
 

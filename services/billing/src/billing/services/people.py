@@ -71,8 +71,6 @@ _TRY_LOCK = text(f"SELECT id FROM unnest(CAST(:ids AS uuid[])) AS asked (id) WHE
 # One key for all persons: an erasure follows merges, so whom it reaches is known only while none of them moves.
 _NO_ERASURE = text("SELECT pg_advisory_xact_lock_shared(hashtext('erasure'))")
 _ERASURE = text("SELECT pg_advisory_xact_lock(hashtext('erasure'))")
-# One merge after the other: which of them leads to somebody erased is known only once the earlier one is here.
-_MERGES = text("SELECT pg_advisory_xact_lock(hashtext('merges'))")
 
 MATCH_CHANNEL = "matching"
 
@@ -196,8 +194,8 @@ class PeopleService:
 
     async def record_merge(self, event: ContactMerged) -> None:
         """Whoever is told late to have been somebody erased is erased as well; who was erased becomes nobody else."""
-        await self.hold_erasures()
-        await self._uow.session.execute(_MERGES)
+        # Of everything else of people it is the only one meanwhile, as it may erase; the earlier merges are all here.
+        await self._uow.session.execute(_ERASURE)
         primary = await self._uow.session.get(ErasedContact, event.primary_id, populate_existing=True)
         if primary is None and await self.is_erased(event.secondary_id):
             return

@@ -57,6 +57,8 @@ GONE = ("610", "2500")
 """Something that a form names is not there any more."""
 MOST_CLASHES = 3
 """Times that somebody else may have been faster before a person decides."""
+MOST_LOOK_UPS = 50
+"""Tries after which a person looks, who finds out otherwise: four hours."""
 LONGEST_PAUSE = timedelta(minutes=5)
 
 
@@ -205,21 +207,20 @@ def _has_left(intent: Intent, seen: FormSeen) -> bool:
 
 
 @asynccontextmanager
-async def _answered() -> AsyncIterator[None]:
+async def _answered(attempt: int) -> AsyncIterator[None]:
     """Of a look-up before a further try: where QuickBooks will not answer it, nobody knows what came of the one before.
-    It is no refusal of the write, which waits until it can be looked up.
+    It is no refusal of the write, which waits until it can be looked up; after hours a person does that.
     """
     try:
         yield
     except (ObjectMissing, CompanySuspended):
         raise
     except QuickBooksRefused as error:
-        raise ProviderUnavailable(
-            f"Whether it was written before cannot be looked up: {error.message}",
-            provider=PROVIDER,
-            operation="look up",
-            retry_after=2.0,
-        ) from error
+        said = f"Whether it was written before cannot be looked up: {error.message}"
+        if attempt < MOST_LOOK_UPS:
+            raise ProviderUnavailable(said, provider=PROVIDER, operation="look up", retry_after=2.0) from error
+        advice = "Look for it in QuickBooks. Try again once this is mended; give it up only where it is not there."
+        raise QuickBooksRefused(f"{said} {advice}", operation="look up") from error
 
 
 class PushProcess:
@@ -277,7 +278,7 @@ class PushProcess:
     async def _written(self, claim: Claim, books: Books) -> Seen | None:
         """The object as this try or an earlier one has written it; None where it gets another name first."""
         intent = claim.intent
-        if claim.looks_first and (found := await self._looked_up(intent, books)):
+        if claim.looks_first and (found := await self._looked_up(claim, books)):
             return found
         try:
             if intent.kind in (PushKind.SEND_ESTIMATE, PushKind.SEND_INVOICE):
@@ -286,7 +287,7 @@ class PushProcess:
                 intent.entity, intent.body, request_id=str(intent.request_id), operation=intent.operation
             )
         except (DuplicateNumber, RepeatedRequest, DuplicateName) as error:
-            found = await self._looked_up(intent, books)
+            found = await self._looked_up(claim, books)
             if found is None:
                 await self._rename(claim, books, error)
             return found
@@ -300,7 +301,7 @@ class PushProcess:
         """
         intent = claim.intent
         if claim.looks_first or not intent.was_unsent:
-            async with _answered():
+            async with _answered(claim.attempt):
                 seen = await books.read(intent.entity, intent.qb_id)
             if isinstance(seen, FormSeen):
                 if claim.looks_first and _has_left(intent, seen):
@@ -315,9 +316,9 @@ class PushProcess:
         if not is_ours:
             raise ProviderUnavailable("Another worker sends this by now.", provider=PROVIDER, operation="send")
 
-    async def _looked_up(self, intent: Intent, books: Books) -> Seen | None:
-        async with _answered():
-            return await self._found(intent, books)
+    async def _looked_up(self, claim: Claim, books: Books) -> Seen | None:
+        async with _answered(claim.attempt):
+            return await self._found(claim.intent, books)
 
     async def _found(self, intent: Intent, books: Books) -> Seen | None:
         """What an earlier try may have written, known by its number or name and our mark."""

@@ -43,17 +43,25 @@ class Reader:
             await self._store(realm_id, complete)
         except Exception as error:
             log.warning("reading.stored_one_by_one", realm_id=realm_id, exc_info=error)
+            left: References = defaultdict(set)
             for entity in ENTITIES:
                 for one in complete.get(entity, ()):
-                    await self._store_or_note(realm_id, entity, one)
+                    # What names one that is left lacks it: it is read again behind that.
+                    is_whole = not any(left[other] & ids for other, ids in references_of(entity, [one]).items())
+                    if not (await self._is_stored(realm_id, entity, one) and is_whole):
+                        left[entity].add(one.id)
+            async with self._begin() as tx:
+                marks = await tx.aget(MarkService)
+                for entity, ids in left.items():
+                    await marks.read_again(realm_id, entity, ids)
 
-    async def _store_or_note(self, realm_id: str, entity: str, one: Seen) -> None:
+    async def _is_stored(self, realm_id: str, entity: str, one: Seen) -> bool:
         try:
             await self._store(realm_id, {entity: [one]})
         except Exception as error:
             log.error("reading.not_stored", realm_id=realm_id, entity=entity, qb_id=one.id, exc_info=error)
-            async with self._begin() as tx:
-                await (await tx.aget(MarkService)).read_again(realm_id, entity, [one.id])
+            return False
+        return True
 
     async def read(self, realm_id: str, entity: str, ids: Iterable[str]) -> list[Seen]:
         """The objects of these ids; one that is not there any more comes as deleted."""

@@ -15,8 +15,12 @@ def upgrade() -> None:
     op.execute(
         "UPDATE estimate SET accepted_cents = told.cents FROM ("
         " SELECT DISTINCT ON (target_id) target_id, argument::bigint AS cents FROM push"
-        " WHERE kind = 'mark_estimate' AND argument IS NOT NULL AND state <> 'dropped' ORDER BY target_id, seq DESC"
+        " WHERE kind = 'mark_estimate' AND state <> 'dropped' ORDER BY target_id, seq DESC"
         ") AS told WHERE told.target_id = estimate.id AND estimate.status IN ('accepted', 'closed')"
+    )
+    # Nobody gave these days: they are counted from the day on which the draft is written.
+    op.execute(
+        "UPDATE estimate SET expires_on = NULL WHERE status = 'draft' AND qb_id IS NULL AND expires_on = written_on + 30"
     )
     op.execute("DROP INDEX uq_invoice_full")
     op.execute(
