@@ -289,11 +289,19 @@ async def test_no_invoice_is_made_at_a_price_that_nobody_accepted(connected: Off
     refused = await connected.api.post("/api/v1/invoices", json={"estimate_id": made["id"]})
     assert (refused.status_code, refused.json()["code"]) == (409, "price_changed")
     assert "$1,381.25; in QuickBooks it is $9,999.00" in refused.json()["detail"]
+    assert "It was accepted at $1,381.25" in await page_of(connected, made)
     await accept_anew(connected, made)
     invoice = await post(connected, "invoices", estimate_id=made["id"])
     assert invoice["subtotal"]["amount_cents"] == 999_900
     await connected.settle()
     assert {state for _, state in await connected.pushes()} == {"done"}
+    assert "It was accepted at" not in await page_of(connected, made)
+
+
+async def page_of(office: Office, made: dict[str, Any]) -> str:
+    """What the customer sees."""
+    address = (await office.api.get(f"/api/v1/estimates/{made['id']}")).json()["public_url"]
+    return (await office.api.get(address, headers={"Authorization": ""})).text
 
 
 async def accept_anew(office: Office, made: dict[str, Any]) -> None:

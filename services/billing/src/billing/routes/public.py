@@ -19,7 +19,7 @@ from billing.models import Estimate
 from billing.pages import CSS, STYLESHEET, BillShown, Business, EstimatePage, estimate_page, message_page
 from billing.public_links import PublicLinks
 from billing.services.connections import ConnectionService
-from billing.services.estimates import ANSWERABLE, EstimateService
+from billing.services.estimates import ANSWERABLE, EstimateService, costs_otherwise
 from billing.services.paying import PayLinks, bills_of
 from billing.settings import Settings
 from billing.states import EstimateStatus
@@ -103,7 +103,7 @@ class CustomerPage:
             await self._connections.check_belongs(row.realm_id)
         except OfAnotherCompany:
             return await self._page(row, None, notice=_ELSEWHERE if row.status in ANSWERABLE else None)
-        return await self._page(row, token)
+        return await self._page(row, token, notice=_changed_since(row))
 
     async def accept(self, token: str, body: bytes) -> HTMLResponse:
         try:
@@ -270,6 +270,13 @@ def _read(body: bytes, *, is_yes: bool) -> Answer:
     if not re.fullmatch(r"-?[0-9]{1,18}", total, re.ASCII) or not re.fullmatch(r"[A-Z]{3}", currency):
         raise Invalid("The price that you accept is missing. Open the page again from our e-mail, and answer there.")
     return Answer(name, note or None, Money(int(total), currency))
+
+
+def _changed_since(row: Estimate) -> str | None:
+    """What is to be said where it costs something else than was accepted."""
+    if row.accepted_cents is None or not costs_otherwise(row):
+        return None
+    return f"It was accepted at {Money(row.accepted_cents, row.currency)}, and the price has changed since. Call us."
 
 
 def _business_of(settings: Settings) -> Business:

@@ -230,7 +230,7 @@ class EstimateService:
         row = await self.get(estimate_id, lock=True)
         await self._connections.check_belongs(row.realm_id)
         target = EstimateStatus.ACCEPTED if accepted else EstimateStatus.DECLINED
-        if accepted and _costs_otherwise(row):
+        if accepted and costs_otherwise(row):
             self._accept_anew(row, marks, name=name, note=note, shown=shown)
             return row
         if row.status is target:
@@ -294,7 +294,7 @@ class EstimateService:
         return done
 
 
-def _costs_otherwise(row: Estimate) -> bool:
+def costs_otherwise(row: Estimate) -> bool:
     """Than the customer agreed to."""
     is_agreed = row.status in (EstimateStatus.ACCEPTED, EstimateStatus.CLOSED)
     return is_agreed and row.accepted_cents not in (None, row.total_cents)

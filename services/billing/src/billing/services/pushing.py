@@ -218,7 +218,7 @@ async def _answered(attempt: int) -> AsyncIterator[None]:
     except QuickBooksRefused as error:
         said = f"Whether it was written before cannot be looked up: {error.message}"
         if attempt < MOST_LOOK_UPS:
-            raise ProviderUnavailable(said, provider=PROVIDER, operation="look up", retry_after=2.0) from error
+            raise ProviderUnavailable(said, provider=PROVIDER, operation="look up", retry_after=2) from error
         advice = "Look for it in QuickBooks. Try again once this is mended; give it up only where it is not there."
         raise QuickBooksRefused(f"{said} {advice}", operation="look up") from error
 
