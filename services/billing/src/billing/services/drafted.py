@@ -8,7 +8,7 @@ from uuid import UUID
 
 from shared.database import UnitOfWork
 from shared.events.billing import CustomerUnlinked
-from sqlalchemy import ColumnElement, and_, case, delete, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, delete, exists, or_, select, update
 
 from billing.models import (
     CandidateStatus,
@@ -17,12 +17,11 @@ from billing.models import (
     Estimate,
     Invoice,
     MatchCandidate,
-    Notice,
     Payment,
     Push,
 )
 from billing.services.announcing import Announcer
-from billing.services.marks import NOTICE_CHANNEL, own_notice
+from billing.services.marks import own_notice, put_notices
 from billing.states import EstimateStatus, PushKind, PushState
 
 ERASED = "Erased"
@@ -281,14 +280,12 @@ async def _give_up_edits(uow: UnitOfWork, rows: Sequence[Customer]) -> None:
     """What was edited here never gets there: what it is there is read, and shown."""
     is_edit = Push.kind == PushKind.UPDATE_CUSTOMER
     edited = await _drop(uow, Push.target_id.in_([row.id for row in rows]), is_edit, _is_not_begun())
-    notices = [
+    again = [
         own_notice(row.realm_id, "Customer", row.qb_id, "updated", at=uow.now)
         for row in rows
         if row.id in edited and row.qb_id is not None
     ]
-    if notices:
-        await uow.session.execute(insert(Notice), notices)
-        uow.wake(NOTICE_CHANNEL)
+    await put_notices(uow, again)
 
 
 async def _forget_writes(uow: UnitOfWork, customer_ids: Collection[UUID]) -> None:

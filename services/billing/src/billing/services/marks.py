@@ -115,6 +115,13 @@ def own_notice(
     }
 
 
+async def put_notices(uow: UnitOfWork, notices: Sequence[dict[str, Any]]) -> None:
+    """Write down what `own_notice` made, for the job that reads it."""
+    if notices:
+        await uow.session.execute(insert(Notice), notices)
+        uow.wake(NOTICE_CHANNEL)
+
+
 class MarkService:
     """Lives in one transaction. Leases are security time."""
 
@@ -151,10 +158,8 @@ class MarkService:
 
     async def read_again(self, realm_id: str, entity: str, ids: Iterable[str]) -> None:
         """Have these read soon, as if QuickBooks had told of them: durable with the change that makes it necessary."""
-        notices = [own_notice(realm_id, entity, qb_id, "updated", at=self._uow.now) for qb_id in sorted(set(ids))]
-        if notices:
-            await self._uow.session.execute(insert(Notice), notices)
-            self._uow.wake(NOTICE_CHANNEL)
+        again = [own_notice(realm_id, entity, qb_id, "updated", at=self._uow.now) for qb_id in sorted(set(ids))]
+        await put_notices(self._uow, again)
 
     async def pull_again(self, realm_id: str) -> None:
         """From the beginning: changes were missed that nobody tells of any more."""

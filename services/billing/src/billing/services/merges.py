@@ -24,7 +24,7 @@ from billing.models import (
     among,
 )
 from billing.provider import NOBODY, OfCustomer, Seen
-from billing.services.marks import NOTICE_CHANNEL, own_notice
+from billing.services.marks import NOTICE_CHANNEL, own_notice, put_notices
 from billing.services.people import PeopleService
 
 MOVED, CARRIED = "moved", "carried"
@@ -62,12 +62,8 @@ async def note_moves(uow: UnitOfWork, realm_id: str, seen: Iterable[Seen], forme
         if gone is not None and one.customer not in (gone, NOBODY) and states[0] >= states[1]:
             how = CARRIED if states[0] == states[1] else MOVED
             moves.add((gone, one.customer, how, _instant(one.updated_at) or uow.now))
-    if moves:
-        rows = [
-            own_notice(realm_id, "Customer", kept, how, at=at, gone_id=gone) for gone, kept, how, at in sorted(moves)
-        ]
-        await uow.session.execute(insert(Notice), rows)
-        uow.wake(NOTICE_CHANNEL)
+    noted = [own_notice(realm_id, "Customer", kept, how, at=at, gone_id=gone) for gone, kept, how, at in sorted(moves)]
+    await put_notices(uow, noted)
 
 
 async def recognise_merges(
