@@ -78,6 +78,10 @@ class PushState(StrEnum):
     DROPPED = "dropped"
 
 
+UNSETTLED = (PushState.PENDING, PushState.FAILED)
+"""Still to be written, or to be decided by a person."""
+
+
 class JobStatus(StrEnum):
     OPEN = "open"
     SCHEDULED = "scheduled"

@@ -19,7 +19,7 @@ from billing.services.announcing import Party
 from billing.services.merges import note_moves, recognise_merges
 from billing.services.mirrored import adopted, is_newer, note_state
 from billing.services.people import PeopleService
-from billing.states import PushKind, PushState, Source
+from billing.states import UNSETTLED, PushKind, Source
 
 
 class Named(NamedTuple):
@@ -125,7 +125,7 @@ class CustomerMirror:
             .where(
                 among(Push.target_id, ids),
                 Push.kind == PushKind.UPDATE_CUSTOMER,
-                Push.state.in_((PushState.PENDING, PushState.FAILED)),
+                Push.state.in_(UNSETTLED),
             )
             .order_by(Push.seq)
         )

@@ -22,21 +22,20 @@ from billing.models import (
 )
 from billing.services.announcing import Announcer
 from billing.services.marks import own_notice, put_notices
-from billing.states import EstimateStatus, PushKind, PushState
+from billing.states import UNSETTLED, EstimateStatus, PushKind, PushState
 
 ERASED = "Erased"
 """The title of a job whose person was erased, and the name of a customer who stands in no books."""
 _PERSONAL = (
     "given_name", "family_name", "company_name", "email", "phone", "street", "city", "region", "postal_code",
 )  # fmt: skip
-_UNSETTLED = (PushState.PENDING, PushState.FAILED)
 _E_MAILS = (PushKind.SEND_ESTIMATE, PushKind.SEND_INVOICE)
 F = TypeVar("F", Estimate, Invoice)
 
 
 def is_only_drafted() -> ColumnElement[bool]:
     """Of a customer: neither in QuickBooks nor on the way there."""
-    return _is_ours_alone(Push.state.in_(_UNSETTLED))
+    return _is_ours_alone(Push.state.in_(UNSETTLED))
 
 
 def _is_ours_alone(on_the_way: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -217,7 +216,7 @@ def _blank_form(form: Estimate | Invoice) -> None:
 
 async def _give_up_writes(uow: UnitOfWork, customer_ids: Collection[UUID]) -> None:
     targets = await _targets(uow, customer_ids)
-    await _drop(uow, Push.target_id.in_(targets), Push.state.in_(_UNSETTLED))
+    await _drop(uow, Push.target_id.in_(targets), Push.state.in_(UNSETTLED))
     await _blank_writes(uow, targets)
 
 
@@ -252,7 +251,7 @@ async def erase_beside_books(uow: UnitOfWork, rows: Sequence[Customer]) -> None:
     estimates = await _locked(uow, Estimate, customer_ids)
     invoices = await _locked(uow, Invoice, customer_ids)
     unwritten = await _unwritten(uow, estimates, invoices)
-    await _drop(uow, Push.target_id.in_(unwritten), Push.state.in_(_UNSETTLED))
+    await _drop(uow, Push.target_id.in_(unwritten), Push.state.in_(UNSETTLED))
     await _erase_estimates(uow, [row for row in estimates if row.id in unwritten])
     _erase_invoices([row for row in invoices if row.id in unwritten])
     _forget_answers([row for row in estimates if row.id not in unwritten])
@@ -293,7 +292,7 @@ async def _forget_writes(uow: UnitOfWork, customer_ids: Collection[UUID]) -> Non
     targets = await _targets(uow, customer_ids)
     is_theirs = Push.target_id.in_(targets)
     await _drop(uow, is_theirs, Push.kind.in_(_E_MAILS), _is_not_begun())
-    await _blank_writes(uow, targets, Push.state.not_in(_UNSETTLED))
+    await _blank_writes(uow, targets, Push.state.not_in(UNSETTLED))
     await uow.session.execute(update(Push).where(is_theirs, Push.state == PushState.FAILED).values(body=None))
     is_answer = Push.kind == PushKind.MARK_ESTIMATE
     await uow.session.execute(update(Push).where(is_theirs, is_answer).values(created_by=ERASED))

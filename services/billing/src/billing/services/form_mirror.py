@@ -18,7 +18,7 @@ from billing.services.announcing import NO_INVOICE, Announcer, Party
 from billing.services.mirrored import R, adopted, is_newer, note_state
 from billing.services.payments import PaymentMirror
 from billing.settlement import company_day
-from billing.states import EstimateStatus, PushKind, PushState, Source
+from billing.states import UNSETTLED, EstimateStatus, PushKind, Source
 
 Customers = Mapping[str, Party]
 
@@ -93,7 +93,7 @@ class FormMirror:
             select(Push.target_id).where(
                 among(Push.target_id, ids),
                 Push.kind == PushKind.MARK_ESTIMATE,
-                Push.state.in_((PushState.PENDING, PushState.FAILED)),
+                Push.state.in_(UNSETTLED),
             )
         )
         return set(found)
