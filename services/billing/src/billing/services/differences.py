@@ -38,11 +38,11 @@ from billing.provider import (
 from billing.queries import owed_by_customer
 from billing.services.leases import Leases
 from billing.services.marks import DIFFERENCES, MarkService
-from billing.services.mirrored import MODELS
+from billing.services.mirrored import MODELS, is_of
 from billing.services.pulling import PAGE
 from billing.services.reading import Reader
 from billing.settlement import company_day
-from billing.states import PaymentKind, PushKind, PushState
+from billing.states import UNSETTLED, PushKind, PushState
 
 log = structlog.get_logger(__name__)
 
@@ -113,7 +113,7 @@ class DifferenceService:
             select(Push.target_id).where(
                 among(Push.target_id, ids),
                 Push.kind == kind,
-                Push.state.in_((PushState.PENDING, PushState.FAILED)),
+                Push.state.in_(UNSETTLED),
             )
         )
         return frozenset(found)
@@ -121,10 +121,8 @@ class DifferenceService:
     async def missing_there(self, realm_id: str, entity: str, known: set[str]) -> list[Line]:
         """Ours that QuickBooks did not list; what was deleted there stands here as deleted."""
         model = MODELS[entity]
-        statement = select(model).where(model.realm_id == realm_id, model.qb_id.is_not(None))
-        if model is Payment:
-            statement = statement.where(Payment.kind == _kind(entity), ~Payment.is_deleted)
-        elif issubclass(model, Form):
+        statement = select(model).where(is_of(realm_id, entity), model.qb_id.is_not(None))
+        if issubclass(model, Form | Payment):
             statement = statement.where(~model.is_deleted)
         else:
             statement = statement.where(model.is_active)
@@ -137,16 +135,14 @@ class DifferenceService:
 
     async def _rows(self, realm_id: str, entity: str, ids: Sequence[str]) -> dict[str, Any]:
         model = MODELS[entity]
-        statement = select(model).where(model.realm_id == realm_id, model.qb_id.in_(ids))
-        if model is Payment:
-            statement = statement.where(Payment.kind == _kind(entity))
+        statement = select(model).where(is_of(realm_id, entity), among(model.qb_id, ids))
         return {row.qb_id: row for row in await self._uow.session.scalars(statement)}
 
     async def waiting(self, realm_id: str) -> list[Line]:
         """What we have and QuickBooks has not, because it is still to be written there."""
         rows = await self._uow.session.execute(
             select(Push.kind, Push.state, func.count(), func.min(Push.error))
-            .where(Push.realm_id == realm_id, Push.state.in_((PushState.PENDING, PushState.FAILED)))
+            .where(Push.realm_id == realm_id, Push.state.in_(UNSETTLED))
             .group_by(Push.kind, Push.state)
         )
         return [
@@ -171,10 +167,6 @@ class DifferenceService:
                 lines=lines,
             )
         )
-
-
-def _kind(entity: str) -> PaymentKind:
-    return PaymentKind.PAYMENT if entity == "Payment" else PaymentKind.REFUND
 
 
 class DifferenceProcess:

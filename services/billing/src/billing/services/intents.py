@@ -8,7 +8,7 @@ from uuid import UUID
 from shared.database import UnitOfWork
 from shared.errors import AppError, InvalidTransition, NotFound
 from shared.ids import uuid7
-from sqlalchemy import ColumnElement, and_, exists, or_, select, text, update
+from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, text, update
 from sqlalchemy.orm import aliased
 
 from billing import documents
@@ -17,10 +17,11 @@ from billing.models import Connection, Customer, Estimate, Invoice, Push, Term
 from billing.models.books import Form
 from billing.services.drafted import blank, erase_given_up
 from billing.services.marks import MarkService, is_first_reading
+from billing.services.mirrored import successors
 from billing.services.people import hold_erasures
 from billing.settings import Settings
 from billing.settlement import company_day
-from billing.states import EstimateStatus, PushKind, PushState, Source
+from billing.states import UNSETTLED, EstimateStatus, PushKind, PushState, Source
 
 PUSH_CHANNEL = "pushes"
 CHANGED = "changed_in_quickbooks"
@@ -54,7 +55,7 @@ def is_held_back() -> ColumnElement[bool]:
     estimate = select(Invoice.estimate_id).where(Invoice.id == Push.target_id).correlate(Push).scalar_subquery()
     parts = select(_PART.id).where(_PART.estimate_id == estimate).correlate(Push)
     waits = exists().where(
-        _OTHER.state.in_((PushState.PENDING, PushState.FAILED)),
+        _OTHER.state.in_(UNSETTLED),
         or_(
             and_(_OTHER.target_id == Push.target_id, _OTHER.seq < Push.seq),
             and_(_OTHER.target_id == Push.after_id, _OTHER.kind == PushKind.CREATE_CUSTOMER),
@@ -207,11 +208,8 @@ class IntentService:
 
     async def _customer_now(self, form: Form) -> Customer:
         """What the customer of a form became by merges."""
-        customer, passed = await self._uow.session.get_one(Customer, form.customer_id), set[UUID]()
-        while customer.merged_into_id is not None and customer.id not in passed:
-            passed.add(customer.id)
-            customer = await self._uow.session.get_one(Customer, customer.merged_into_id)
-        return customer
+        customer = await self._uow.session.get_one(Customer, form.customer_id)
+        return (await successors(self._uow.session, customer))[-1]
 
     async def _customer_of(self, form: Form) -> str:
         customer = await self._customer_now(form)
@@ -389,7 +387,7 @@ class IntentService:
                 .where(
                     Invoice.estimate_id == target.id,
                     Push.kind == PushKind.CREATE_INVOICE,
-                    Push.state.in_((PushState.PENDING, PushState.FAILED)),
+                    Push.state.in_(UNSETTLED),
                 )
             )
             for invoice in unwritten.all():
@@ -397,18 +395,9 @@ class IntentService:
                 await self._give_up(invoice)
 
     async def lock_marks(self, estimate_id: UUID) -> list[Push]:
-        """What is still to be written of its answers, or could not be: locked before it, as writes are."""
-        rows = await self._uow.session.scalars(
-            select(Push)
-            .where(
-                Push.target_id == estimate_id,
-                Push.kind == PushKind.MARK_ESTIMATE,
-                Push.state.in_((PushState.PENDING, PushState.FAILED)),
-            )
-            .order_by(Push.seq)
-            .with_for_update()
-        )
-        return list(rows)
+        """What is unsettled of its answers: locked before it, as writes are."""
+        marks = _unsettled(estimate_id).where(Push.kind == PushKind.MARK_ESTIMATE).with_for_update()
+        return list(await self._uow.session.scalars(marks))
 
     def reprice(self, mark: Push, cents: int) -> None:
         """The customer accepts it at that now: where the price stood against writing it, nothing does any more."""
@@ -441,9 +430,9 @@ class IntentService:
 
     async def unsettled(self, target_id: UUID) -> list[Push]:
         """What is still to be written of a target, or could not be."""
-        rows = await self._uow.session.scalars(
-            select(Push)
-            .where(Push.target_id == target_id, Push.state.in_((PushState.PENDING, PushState.FAILED)))
-            .order_by(Push.seq)
-        )
-        return list(rows)
+        return list(await self._uow.session.scalars(_unsettled(target_id)))
+
+
+def _unsettled(target_id: UUID) -> Select[Push]:
+    """Oldest first."""
+    return select(Push).where(Push.target_id == target_id, Push.state.in_(UNSETTLED)).order_by(Push.seq)

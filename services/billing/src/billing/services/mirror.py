@@ -8,12 +8,12 @@ from uuid import UUID
 from shared.database import UnitOfWork
 from sqlalchemy import select, text, update
 
-from billing.models import Connection, Customer, Item, Term, among
+from billing.models import Connection, Item, Term, among
 from billing.provider import NOBODY, FormSeen, Garbled, InvoiceSeen, ItemSeen, OfCustomer, PaymentSeen, Seen, TermSeen
 from billing.services.announcing import Announcer
 from billing.services.customer_mirror import CustomerMirror
 from billing.services.form_mirror import FormMirror
-from billing.services.mirrored import MODELS, PAYMENT_KINDS, is_newer, is_of, locked, note_state
+from billing.services.mirrored import MODELS, PAYMENT_KINDS, is_newer, is_of, locked, note_state, successors
 from billing.services.payments import PaymentMirror
 
 MIRROR_LOCK = 7_300_001
@@ -108,8 +108,10 @@ class MirrorService:
         await self._serialise(realm_id)
         rows = await locked(self._uow.session, realm_id, "Customer", sorted((kept_id, gone_id)))
         kept, gone = rows.get(kept_id), rows.get(gone_id)
-        if gone is None or kept is None or await self._became(kept, gone):
+        if gone is None or kept is None:
             return {}
+        if gone in await successors(self._uow.session, kept):
+            return {}  # The one is the other by now: what is told of them the other way round is older.
         if gone.merged_into_id != kept.id:
             gone.merged_into_id, gone.is_active = kept.id, False
             gone.touch()
@@ -117,16 +119,6 @@ class MirrorService:
         # Told again, whoever read them the first time may not have come to its end.
         found = {entity: await self._ids_of_customer(realm_id, entity, gone.id) for entity in _OF_CUSTOMERS}
         return {entity: ids for entity, ids in found.items() if ids}
-
-    async def _became(self, row: Customer, other: Customer) -> bool:
-        """Whether the one is the other by now: what is told of them the other way round is older."""
-        passed = set[UUID]()
-        while row.merged_into_id is not None and row.id not in passed:
-            if row.merged_into_id == other.id:
-                return True
-            passed.add(row.id)
-            row = await self._uow.session.get_one(Customer, row.merged_into_id)
-        return False
 
     async def _ids_of_customer(self, realm_id: str, entity: str, customer_id: UUID) -> set[str]:
         model = MODELS[entity]

@@ -77,3 +77,13 @@ def _uuid(text: str) -> UUID | None:
         return UUID(text)
     except ValueError:
         return None
+
+
+async def successors(session: AsyncSession, row: Customer) -> list[Customer]:
+    """Whom a customer became by merges in QuickBooks, one after the other; itself is the first. Of two that became each
+    other, each stands once.
+    """
+    found = [row]
+    while (kept_id := found[-1].merged_into_id) is not None and kept_id not in {one.id for one in found}:
+        found.append(await session.get_one(Customer, kept_id))
+    return found
