@@ -137,22 +137,23 @@ async def test_a_comparison_that_is_asked_for_during_another_one_follows_it(conn
     assert len(await comparisons(connected)) == 1
 
 
-async def refuse_666(database: Database) -> None:
-    """A rule of our own that something in QuickBooks breaks."""
+async def refusing_666(office: Office, database: Database) -> dict[str, Any]:
+    """A customer, and a rule of our own that something of theirs in QuickBooks will break; no webhook tells of it."""
+    ana = await office.new_customer("Ana Lima")
+    await office.settle()
     connection = await asyncpg.connect(database.owner_url.replace("+asyncpg", ""))
     try:
         await connection.execute("ALTER TABLE invoice ADD CHECK (total_cents <> 66600)")
     finally:
         await connection.close()
+    await office.turn(events={"shares": {"missing": 1.0}})
+    return ana
 
 
 async def test_what_cannot_be_stored_keeps_no_other_change_from_being_told(
     connected: Office, database: Database
 ) -> None:
-    ana = await connected.new_customer("Ana Lima")
-    await connected.settle()
-    await refuse_666(database)
-    await connected.turn(events={"shares": {"missing": 1.0}})
+    ana = await refusing_666(connected, database)
     await form(connected, "Invoice", ana["Id"], "666.00")
     known = await form(connected, "Invoice", ana["Id"], "80.00")
     await connected.advance(timedelta(hours=2))
@@ -165,10 +166,7 @@ async def test_what_cannot_be_stored_keeps_no_other_change_from_being_told(
 
 
 async def test_what_cannot_be_stored_is_said_to_differ(connected: Office, database: Database) -> None:
-    ana = await connected.new_customer("Ana Lima")
-    await connected.settle()
-    await refuse_666(database)
-    await connected.turn(events={"shares": {"missing": 1.0}})
+    ana = await refusing_666(connected, database)
     bad = await form(connected, "Invoice", ana["Id"], "666.00")
     missed = await form(connected, "Invoice", ana["Id"], "80.00")
     assert (await connected.api.post("/api/v1/quickbooks/differences")).status_code == 202
@@ -183,10 +181,7 @@ async def test_what_cannot_be_stored_is_said_to_differ(connected: Office, databa
 async def test_what_names_something_that_cannot_be_stored_is_whole_once_that_is(
     connected: Office, database: Database
 ) -> None:
-    ana = await connected.new_customer("Ana Lima")
-    await connected.settle()
-    await refuse_666(database)
-    await connected.turn(events={"shares": {"missing": 1.0}})
+    ana = await refusing_666(connected, database)
     bad = await form(connected, "Invoice", ana["Id"], "666.00")
     paid = await pay(connected, ana["Id"], "66", ("66", "Invoice", bad["Id"]))
     await connected.advance(timedelta(hours=2))
