@@ -58,14 +58,15 @@ async def settle(
     previous: list[bool] = []
     deadline = time.monotonic() + within
     latest: list[dict[str, Any]] = []
+    unanswered: httpx.HTTPError | None = None
     while time.monotonic() < deadline:
         try:
-            latest = await reports()
-        except httpx.HTTPError:
-            latest = []
+            latest, unanswered = await reports(), None
+        except httpx.HTTPError as error:
+            latest, unanswered = [], error
         previous = [*previous[-1:], bool(latest) and all(report["idle"] for report in latest)]
         if previous == [True, True]:
             return latest
         await asyncio.sleep(every)
     busy = [report for report in latest if not report["idle"]]
-    raise AssertionError(f"the system did not settle within {within} s: {busy}")
+    raise AssertionError(f"the system did not settle within {within} s: {busy or unanswered!r}")
