@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -149,13 +149,13 @@ async def test_a_sender_that_was_frozen_past_the_deadline_does_not_send(system: 
     phones = system.phones(1)
     figures.trial()
     pid = await system.arm(WORKER, "send.after_claim=stop")
-    ids = await system.request_texts(phones)
-
-    async def is_claimed() -> bool:
-        return (await system.statuses(ids)).get(ids[0]) == "in_flight"
-
-    await until(is_claimed)
     try:
+        ids = await system.request_texts(phones)
+
+        async def is_claimed() -> bool:
+            return (await system.statuses(ids)).get(ids[0]) == "in_flight"
+
+        await until(is_claimed)
         async with extra_workers(system):
             await _resolved_without(system, ids[0])
             resend = await system.post(f"/api/v1/messages/{ids[0]}/resend")
@@ -164,9 +164,12 @@ async def test_a_sender_that_was_frozen_past_the_deadline_does_not_send(system: 
                 return bool(await system.ledger(phones))
 
             await until(is_resent, what="the person's resend goes out")
+            os.kill(pid, signal.SIGCONT)
+            await asyncio.to_thread(system.stack.wait_ready, WORKER)
     finally:
-        os.kill(pid, signal.SIGCONT)
-    await asyncio.to_thread(system.stack.wait_ready, WORKER)
+        # Whatever failed: the tests that follow need it awake.
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
     assert UUID(resend["id"]) != ids[0]
     await system.settle()
     assert await system.ledger(phones) == {phones[0]: 1}
