@@ -34,6 +34,11 @@ class Operation:
     max_bytes: int | None
     declared: dict[str, Any]
 
+    @property
+    def is_page(self) -> bool:
+        """Whether a browser shows what it answers."""
+        return "text/html" in self.declared.get("responses", {}).get("200", {}).get("content", {})
+
 
 def document_paths(root: Path) -> dict[str, Path]:
     paths = {service: root / "services" / service / "openapi.json" for service in SERVICES}

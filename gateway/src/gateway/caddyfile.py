@@ -80,7 +80,7 @@ def render(edge: Edge, documents: dict[str, Document]) -> str:
         )
     declared = [one for service, document in documents.items() for one in operations(service, document)]
     check_public(declared)
-    routes = [*_public_routes(declared, edge), *_resource_routes(declared, edge)]
+    routes = [*_public_routes(declared, edge), *_page_routes(declared, edge), *_resource_routes(declared, edge)]
     template = Template(resources.files("gateway").joinpath("Caddyfile.template").read_text())
     text = template.substitute(
         site=_site(edge),
@@ -144,6 +144,18 @@ def _public_routes(declared: list[Operation], edge: Edge) -> list[str]:
             f"\timport to_{_side(one.service)} {edge.upstreams[one.service]}",
             "}",
         ]
+    return lines
+
+
+def _page_routes(declared: list[Operation], edge: Edge) -> list[str]:
+    """Pages for people who are signed in: as the other operations of their resource, with the policy of pages."""
+    pages = [one for one in declared if one.permission is not None and one.is_page]
+    lines: list[str] = []
+    for index, one in enumerate(sorted(pages, key=lambda one: (one.path, one.method))):
+        name = f"@page_{index}"
+        lines += [f"{name} {{", f"\tmethod {one.method.upper()}", f"\t{_path_matcher(one.path)}", "}"]
+        lines += [f"handle {name} {{", "\timport page_headers", f"\timport signed_in {one.service}"]
+        lines += [f"\timport to_{_side(one.service)} {edge.upstreams[one.service]}", "}"]
     return lines
 
 

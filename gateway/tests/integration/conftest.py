@@ -42,11 +42,13 @@ def security(permission: str) -> dict[str, Any]:
     return {"security": [{"bearer": [permission]}], "responses": {"200": {"description": "OK"}}}
 
 
+PAGE = {"responses": {"200": {"description": "A page.", "content": {"text/html": {"schema": {"type": "string"}}}}}}
 CONTACTS_DOCUMENT = {
     "openapi": "3.1.0",
     "paths": {
         "/api/v1/contacts": {"get": security("contacts:read"), "post": security("contacts:write")},
         "/api/v1/contacts/{contact_id}": {"delete": security("contacts:write")},
+        "/api/v1/contacts/{contact_id}/card": {"get": {**security("contacts:read"), **PAGE}},
         "/api/v1/imports/{import_id}/file": {"put": {**security("contacts:write"), "x-max-bytes": 4_000_000}},
         "/webhooks/example": {"post": {"x-public": True, "responses": {}}},
         "/internal/v1/clock": {"get": security("internal")},
@@ -151,7 +153,8 @@ class Upstream:
                 "size": len(body),
             }
         )
-        return JSONResponse({"ok": True}, headers={"Server": "secret/1.0", "Set-Cookie": "a=b"})
+        lax = {"Content-Security-Policy": "default-src *", "Cache-Control": "public, max-age=600"}
+        return JSONResponse({"ok": True}, headers={"Server": "secret/1.0", "Set-Cookie": "a=b", **lax})
 
     def app(self) -> Starlette:
         methods = ["GET", "POST", "PUT", "DELETE"]

@@ -67,6 +67,35 @@ async def test_unknown_caller_is_refused_before_the_service(edge: Gateway) -> No
     assert edge.upstream.requests == []
 
 
+async def test_a_browser_whose_sign_in_has_ended_is_told_so_on_a_page(edge: Gateway) -> None:
+    shown = await edge.http.get(CARD, headers={"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "none"})
+    assert (shown.status_code, shown.headers["content-type"]) == (401, "text/html; charset=utf-8")
+    assert shown.headers["www-authenticate"] == "Bearer"
+    assert "sign-in has ended" in shown.text
+    for mode in ({}, {"Sec-Fetch-Mode": "cors"}, {"Accept": "text/html"}):
+        program = await edge.http.get(CARD, headers=mode)
+        assert (program.status_code, program.headers["content-type"]) == (401, "application/problem+json")
+
+
+NOTHING_LOADS = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+CARD = "/api/v1/contacts/01931b6e-0000-7000-8000-000000000001/card"
+
+
+async def test_pages_may_load_their_stylesheet_and_nothing_else_may_load_anything(edge: Gateway) -> None:
+    for page in ("/", "/docs", CARD):
+        policy = (await edge.http.get(page)).headers["content-security-policy"]
+        assert ("style-src 'self'" in policy, "form-action 'self'" in policy) == (True, True), page
+    signed_in = await edge.bearer()
+    for other in ("/api/v1/contacts", "/api/v1/session", "/livez", "/nowhere"):
+        for headers in ({}, signed_in):
+            answer = await edge.http.get(other, headers=headers)
+            assert answer.headers.get_list("content-security-policy") == [NOTHING_LOADS], other
+            assert answer.headers.get_list("cache-control") == ["no-store"], other
+    own = await edge.http.get(CARD, headers=signed_in)
+    assert own.headers["cache-control"] == "no-cache"
+    assert own.headers["content-security-policy"].count("default-src") == 1
+
+
 INSIDE = [
     "/internal/v1/clock",
     "/internal/v1/token",

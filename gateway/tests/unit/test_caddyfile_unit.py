@@ -56,6 +56,17 @@ def test_uploads_have_their_own_limit() -> None:
     assert "max_size 1MiB" in text
 
 
+def test_pages_behind_a_sign_in_have_the_policy_of_pages() -> None:
+    page = document(("get", "/api/v1/orders/{id}", "orders:read"), responses={"200": {"content": {"text/html": {}}}})
+    text = render(EDGE, {"billing": page})
+    own, resource = text.index("path_regexp ^/api/v1/orders/[^/]+$"), text.index("@billing path")
+    assert own < resource, "the first that matches is taken"
+    lines = [line.strip() for line in text[own:resource].splitlines()]
+    assert lines[3:6] == [
+        "import page_headers", "import signed_in billing", "import to_service http://127.0.0.1:18140",
+    ]  # fmt: skip
+
+
 def test_plain_http_is_for_loopback_only() -> None:
     assert "http://:8080" in render(EDGE, {})
     assert "Strict-Transport-Security" not in render(EDGE, {})

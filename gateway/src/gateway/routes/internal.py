@@ -1,13 +1,14 @@
 """What Caddy and the services ask: authorisation, service tokens, the key set. Never routed from outside."""
 
 import hmac
+from importlib import resources
 
 from fastapi import Request
 from pydantic import BaseModel, Field, SecretStr
 from shared.errors import Unauthorized
 from shared.http import PUBLIC, ApiRouter, problems
 from shared.http.problems import answer
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
 from gateway.errors import WrongCredentials
 from gateway.roles import INTERNAL, SERVICE_PERMISSIONS
@@ -82,5 +83,11 @@ async def authorize(request: Request) -> Response:
     try:
         grant = await authorizer.authorize(asked)
     except Unauthorized as refusal:
-        return answer(refusal)
+        return _signed_out(refusal) if headers.get("sec-fetch-mode") == "navigate" else answer(refusal)
     return Response(headers={TOKEN_HEADER: f"Bearer {grant.token}", "X-CRM-Credential": grant.credential})
+
+
+def _signed_out(refusal: Unauthorized) -> HTMLResponse:
+    """For a browser that goes somewhere by itself, as back from a consent: it has nothing to show a problem with."""
+    page = resources.files("gateway").joinpath("web", "signed_out.html").read_text()
+    return HTMLResponse(page, status_code=refusal.status, headers={"WWW-Authenticate": "Bearer"})
