@@ -35,6 +35,12 @@ def translate_database_error(error: BaseException) -> AppError | None:
     return ServiceUnavailable("The database does not answer; nothing was changed. Try again.") if is_away else None
 
 
+def refuses_values(error: BaseException) -> bool:
+    """Whether the database is there, and refuses what it was given: that breaks a rule, or cannot be stored at all."""
+    refusals = asyncpg.IntegrityConstraintViolationError | asyncpg.DataError | asyncpg.ProgramLimitExceededError
+    return isinstance(_asyncpg_cause(error), refusals | UnicodeEncodeError)
+
+
 def _asyncpg_cause(error: BaseException) -> BaseException:
     seen = error.orig if isinstance(error, DBAPIError) and error.orig else error
     while seen.__cause__ is not None and not isinstance(seen, asyncpg.PostgresError):

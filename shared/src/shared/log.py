@@ -1,4 +1,6 @@
-"""Structured logs: JSON, an event name and ids. Phone numbers are masked, bodies and names never get here."""
+"""Structured logs: JSON, an event name and ids. Phone numbers and refused rows are masked, bodies and names never get
+here.
+"""
 
 import logging
 import re
@@ -8,6 +10,8 @@ from typing import Any
 
 import structlog
 
+_DETAIL = re.compile(r"DETAIL:.*?(?=\n\[SQL|\n\nThe above exception|\n\nDuring handling|\Z)", re.DOTALL)
+"""What PostgreSQL says of a refused row: the row itself."""
 _PHONE = re.compile(r"\+?1?\d{10,14}\b")
 
 
@@ -16,10 +20,15 @@ def mask_phones(text: str) -> str:
     return _PHONE.sub(lambda found: "•" * (len(found.group()) - 2) + found.group()[-2:], text)
 
 
+def without_rows(text: str) -> str:
+    """What an error of the database says, without the values that it names."""
+    return _DETAIL.sub("DETAIL: (left out)", text)
+
+
 def _mask(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for key, value in event.items():
         if isinstance(value, str) and key != "timestamp":
-            event[key] = mask_phones(value)
+            event[key] = mask_phones(without_rows(value))
     return event
 
 

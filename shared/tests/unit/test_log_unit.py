@@ -1,5 +1,5 @@
 import pytest
-from shared.log import mask_phones
+from shared.log import mask_phones, without_rows
 
 
 @pytest.mark.parametrize("phone", ["+16175550123", "16175550123", "6175550123"])
@@ -12,3 +12,23 @@ def test_phone_numbers_are_masked_but_for_their_end(phone: str) -> None:
 @pytest.mark.parametrize("text", ["2026-11-24T10:00:00.000Z", "seq=12345", "0193a1b2-7c4d-7e8f-9a0b-1c2d3e4f5a6b"])
 def test_what_is_no_phone_stays(text: str) -> None:
     assert mask_phones(text) == text
+
+
+REFUSED = """asyncpg.exceptions.CheckViolationError: new row for relation "customer" violates check constraint "ck_x"
+DETAIL:  Failing row contains (7, Ana Lima,
+12 Elm St, ana@example.com).
+
+The above exception was the direct cause of the following exception:
+
+sqlalchemy.exc.IntegrityError: (IntegrityError) new row violates check constraint "ck_x"
+DETAIL:  Failing row contains (7, Ana Lima, ana@example.com).
+[SQL: INSERT INTO customer]"""
+
+
+def test_of_a_refused_row_the_rule_is_logged_and_not_the_row() -> None:
+    said = without_rows(REFUSED)
+    assert ("Ana" in said, "Elm" in said, "example.com" in said) == (False, False, False)
+    assert said.count('"ck_x"') == 2
+    assert said.count("The above exception") == 1
+    assert said.endswith("[SQL: INSERT INTO customer]")
+    assert without_rows("no row at all") == "no row at all"
