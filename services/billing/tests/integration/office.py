@@ -28,6 +28,8 @@ CONTROL_KEY = "test-control-key"
 REALM = "9130350000000001"
 API = f"/v3/company/{REALM}"
 COMPANY = f"/sandbox/v1/quickbooks/companies/{REALM}"
+LOST = {"shares": {"missing": 1.0}}
+"""No webhook tells of what happens in QuickBooks."""
 _WAITING = text("SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
 Row = TypeVar("Row", bound=Base)
 

@@ -22,12 +22,11 @@ from billing.states import EstimateStatus
 from sqlalchemy import update
 
 from .books import by_id, changed, compared, execute, form, pay
-from .office import COMPANY, Office
+from .office import COMPANY, LOST, Office
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 TWO = datetime(2031, 3, 5, 7, 0, tzinfo=UTC)
 """At night in Boston, after the noon at which tests begin."""
-LOST = {"shares": {"missing": 1.0}}
 
 
 async def test_a_deactivated_customer_that_nobody_told_of_is_found_at_night(connected: Office) -> None:

@@ -32,7 +32,7 @@ HOUR = timedelta(hours=1)
 @pytest.fixture
 def more_settings() -> dict[str, Any]:
     """Nothing here is about answers that take too long; on a busy machine a page of a thousand may."""
-    return {"quickbooks_timeout_seconds": 60.0}
+    return {"quickbooks_timeout_seconds": 60.0, "push_lease_seconds": 120.0}
 
 
 async def test_a_pull_that_dies_goes_on_where_it_stood(office: Office) -> None:

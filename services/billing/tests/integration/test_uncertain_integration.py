@@ -46,9 +46,7 @@ from shared.rules.money import to_cents
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from .office import REALM, Office
-
-LOST = {"shares": {"missing": 1.0}}
+from .office import LOST, REALM, Office
 
 
 async def books(office: Office) -> Books:

@@ -15,9 +15,8 @@ from shared.events.contacts import ContactMerged
 from sqlalchemy import update
 
 from .books import by_id, changed, compared, execute, form, pay, reader
-from .office import REALM, Office
+from .office import LOST, REALM, Office
 
-LOST = {"shares": {"missing": 1.0}}
 ANA: dict[str, Any] = {"first_name": "Ana", "last_name": "Lima", "emails": ["ana@example.com"]}
 THEIR_ANA = {"PrimaryEmailAddr": {"Address": "ana@example.com"}}
 HOUR = timedelta(hours=1)

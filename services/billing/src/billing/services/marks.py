@@ -99,12 +99,15 @@ def is_comparable(realm_id: Any) -> ColumnElement[bool]:
     return and_(_is_caught_up(realm_id), ~unread)
 
 
+_OWN = "own "
+
+
 def own_notice(
     realm_id: str, entity: str, qb_id: str, operation: str, *, at: datetime, gone_id: str | None = None, name: str = ""
 ) -> dict[str, Any]:
     """The columns of a Notice that nobody told us. One of a `name` stands there once, however often it is written."""
     return {
-        "event_id": f"own {name or uuid7()}",
+        "event_id": f"{_OWN}{name or uuid7()}",
         "realm_id": realm_id,
         "entity": entity,
         "qb_id": qb_id,
@@ -160,6 +163,18 @@ class MarkService:
         """Have these read soon, as if QuickBooks had told of them: durable with the change that makes it necessary."""
         again = [own_notice(realm_id, entity, qb_id, "updated", at=self._uow.now) for qb_id in sorted(set(ids))]
         await put_notices(self._uow, again)
+
+    async def to_be_read_again(self, realm_id: str) -> dict[str, set[str]]:
+        """Entity → ids of what we have still to read by ourselves: what cannot be stored is among that."""
+        rows = await self._uow.session.execute(
+            select(Notice.entity, Notice.qb_id).where(
+                Notice.realm_id == realm_id, Notice.processed_at.is_(None), Notice.event_id.startswith(_OWN)
+            )
+        )
+        found: dict[str, set[str]] = {}
+        for entity, qb_id in rows:
+            found.setdefault(entity, set()).add(qb_id)
+        return found
 
     async def pull_again(self, realm_id: str) -> None:
         """From the beginning: changes were missed that nobody tells of any more."""

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from shared.database import UnitOfWork
+from shared.database_errors import refuses_values
 from sqlalchemy import select, text, update
 
 from billing.models import Connection, Item, Term, among
@@ -39,6 +40,19 @@ def references_of(entity: str, seen: Iterable[Seen]) -> References:
             for share in one.shares:
                 found[share.kind].add(share.id)
     return dict(found)
+
+
+def names_any(entity: str, one: Seen, wanted: References) -> bool:
+    """Whether this object names one of those."""
+    return any(wanted.get(other, set()) & ids for other, ids in references_of(entity, [one]).items())
+
+
+def is_about_values(error: Exception) -> bool:
+    """Whether what was to be stored is the reason: it breaks a rule of the database, or something in it is as nobody
+    thought of. Not where the database is away, busy, or otherwise than this version expects it.
+    """
+    is_unforeseen = isinstance(error, ArithmeticError | AttributeError | LookupError | TypeError | ValueError)
+    return refuses_values(error) or is_unforeseen
 
 
 class MirrorService:

@@ -2,9 +2,9 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -17,7 +17,7 @@ from billing.services.announcing import Announcer
 from billing.services.connections import ConnectionService
 from billing.services.leases import Held, Leases
 from billing.services.marks import CDC, COMPANY, DIFFERENCES, MarkService, entity_of, is_after
-from billing.services.mirror import MirrorService
+from billing.services.mirror import MirrorService, References, is_about_values, names_any
 from billing.services.reading import Reader
 from billing.settings import Settings
 
@@ -37,6 +37,8 @@ CDC_REACH = timedelta(days=29)
 PULL_AGAIN_AFTER = timedelta(days=1)
 """Changes since this long ago that QuickBooks will not tell are no reason to read everything again."""
 COMPANY_EVERY = timedelta(days=1)
+MOST_LEFT_OUT = 10
+"""Rows of a page that may be left out: one that is odd stops nobody, a fault of ours stops the reading, and is said."""
 
 
 class CompanyProcess:
@@ -69,13 +71,16 @@ class Page:
     next: int
     """The position to go on from once this is stored."""
     is_last: bool
+    again: Collection[str] = ()
+    """Ids to be read again later: of what could not be stored, or lacks something that it names."""
 
 
 class PullProcess:
     """The first pull: every kind in its order, page after page, the next ones fetched while one is stored.
 
-    The position is committed with its page: whoever goes on after a crash reads again only what was not stored. What
-    changes while we read is told by change data capture, which begins before the first page.
+    The position is committed with its page: whoever goes on after a crash reads again only the page that was not
+    stored, or not all of it. What changes while we read is told by change data capture, which begins before the first
+    page. A few rows that cannot be stored are left out, and read again by themselves.
     """
 
     def __init__(self, begin: Begin, reader: Reader, leases: Leases) -> None:
@@ -87,14 +92,15 @@ class PullProcess:
         async with self._begin() as tx:
             marks = await tx.aget(MarkService)
             mark = await marks.take_pull()
-            left = [(one.name, one.position) for one in await marks.left_to_pull(mark.realm_id)] if mark else []
-        if mark is None:
-            return 0
+            if mark is None:
+                return 0
+            left = [(one.name, one.position) for one in await marks.left_to_pull(mark.realm_id)]
+            lacking = await marks.to_be_read_again(mark.realm_id)
         async with self._leases.holding(mark.realm_id, mark.name) as held:
-            await self._pull(mark.realm_id, left, held)
+            await self._pull(mark.realm_id, left, lacking, held)
         return held.done
 
-    async def _pull(self, realm_id: str, left: Sequence[tuple[str, int]], held: Held) -> None:
+    async def _pull(self, realm_id: str, left: Sequence[tuple[str, int]], lacking: References, held: Held) -> None:
         pages = asyncio.Queue[Page | Exception](PAGES_AHEAD)
         fetching = asyncio.create_task(self._fetch(realm_id, left, pages))
         try:
@@ -104,7 +110,7 @@ class PullProcess:
                     page = await pages.get()
                     if isinstance(page, Exception):
                         raise page
-                    if not await self.store(realm_id, name, page):
+                    if not await self._stored(realm_id, name, page, lacking):
                         return
                     held.done, is_last = held.done + 1, page.is_last
             # In a transaction of its own: whoever lets everything be read again holds the mark of changes first.
@@ -152,6 +158,44 @@ class PullProcess:
                 task.cancel()
             await asyncio.gather(*asked, return_exceptions=True)
 
+    async def _stored(self, realm_id: str, name: str, page: Page, lacking: References) -> bool:
+        """As `store`. A few rows that cannot be stored hold nothing else up: they are read again later, and so is what
+        names them, as if QuickBooks had told of it.
+        """
+        entity = entity_of(name)
+        again = {row.id for row in page.rows if names_any(entity, row, lacking)}
+        try:
+            return await self.store(realm_id, name, replace(page, again=again))
+        except Exception as error:
+            if not is_about_values(error):
+                raise
+            log.warning("pull.stored_in_parts", realm_id=realm_id, name=name, error=type(error).__name__)
+        left_out = await self._store_parts(realm_id, name, page)
+        lacking[entity] = lacking.get(entity, set()) | left_out
+        return await self.store(realm_id, name, replace(page, rows=[], again=again | left_out))
+
+    async def _store_parts(self, realm_id: str, name: str, page: Page) -> set[str]:
+        """Store a page's rows, halving it until whatever cannot be stored is alone; returns the ids of that.
+
+        Raises what stands against them where those are many: then something is wrong here, not with them.
+        """
+        left_out, parts = set[str](), deque([page.rows])
+        while parts:
+            rows = parts.popleft()
+            try:
+                await self.store(realm_id, name, replace(page, rows=rows, next=page.start, is_last=False))
+            except Exception as error:
+                is_many = len(left_out) >= MOST_LEFT_OUT
+                if is_many or not is_about_values(error):
+                    raise
+                if len(rows) > 1:
+                    middle = len(rows) // 2
+                    parts.extendleft((rows[middle:], rows[:middle]))
+                    continue
+                log.error("pull.not_stored", realm_id=realm_id, name=name, qb_id=rows[0].id, exc_info=error)
+                left_out.add(rows[0].id)
+        return left_out
+
     async def store(self, realm_id: str, name: str, page: Page) -> bool:
         """Whether the kind goes on from here: not where somebody lets all of it be read again meanwhile."""
         async with self._begin() as tx:
@@ -165,6 +209,7 @@ class PullProcess:
             await mirror.store(realm_id, entity_of(name), page.rows)
             await mirror.note_tax(realm_id, page.rows)
             await announcer.store_history()
+            await marks.read_again(realm_id, entity_of(name), page.again)
             mark.position = page.next
             failpoint("pull.before_commit")
             if page.is_last:

@@ -8,7 +8,7 @@ from shared.database import Begin
 
 from billing.provider import ENTITIES, Books, ObjectMissing, OpenBooks, Seen
 from billing.services.marks import MarkService
-from billing.services.mirror import MirrorService, References, references_of
+from billing.services.mirror import MirrorService, References, is_about_values, names_any, references_of
 
 log = structlog.get_logger(__name__)
 
@@ -42,12 +42,14 @@ class Reader:
         try:
             await self._store(realm_id, complete)
         except Exception as error:
-            log.warning("reading.stored_one_by_one", realm_id=realm_id, exc_info=error)
+            if not is_about_values(error):
+                raise
+            log.warning("reading.stored_one_by_one", realm_id=realm_id, error=type(error).__name__)
             left: References = defaultdict(set)
             for entity in ENTITIES:
                 for one in complete.get(entity, ()):
                     # What names one that is left lacks it: it is read again behind that.
-                    is_whole = not any(left[other] & ids for other, ids in references_of(entity, [one]).items())
+                    is_whole = not names_any(entity, one, left)
                     if not (await self._is_stored(realm_id, entity, one) and is_whole):
                         left[entity].add(one.id)
             async with self._begin() as tx:
@@ -59,6 +61,8 @@ class Reader:
         try:
             await self._store(realm_id, {entity: [one]})
         except Exception as error:
+            if not is_about_values(error):
+                raise
             log.error("reading.not_stored", realm_id=realm_id, entity=entity, qb_id=one.id, exc_info=error)
             return False
         return True
