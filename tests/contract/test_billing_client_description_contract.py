@@ -67,7 +67,7 @@ def client(company: Company, http: httpx.AsyncClient) -> QuickBooksClient:
     async def take_if_free(realm_id: str) -> bool:
         return True
 
-    return QuickBooksClient(Wire(http, token, go_on, take_if_free, go_on, 1.0), REALM)
+    return QuickBooksClient(Wire(http, token, go_on, take_if_free, go_on, 1.0, 30.0), REALM)
 
 
 def _invoice(company: Company, number: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from math import inf
 from typing import Protocol
 
 from shared.errors import Conflict, ProviderRejected
@@ -261,9 +262,14 @@ class Books(Protocol):
         books. Metered.
         """
 
-    async def write(self, entity: str, body: str, *, request_id: str, operation: str | None = None) -> Seen: ...
+    async def write(
+        self, entity: str, body: str, *, request_id: str, operation: str | None = None, not_after: float = inf
+    ) -> Seen:
+        """`not_after`: the monotonic instant from which it does not leave any more, however long it waited for its
+        turn: ProviderUnavailable.
+        """
 
-    async def send_form(self, entity: str, qb_id: str, *, to: str, request_id: str) -> Seen: ...
+    async def send_form(self, entity: str, qb_id: str, *, to: str, request_id: str, not_after: float = inf) -> Seen: ...
 
     async def pdf(self, entity: str, qb_id: str) -> bytes: ...
 

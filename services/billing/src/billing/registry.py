@@ -17,7 +17,9 @@ from billing.provider import Books
 from billing.public_links import PublicLinks
 from billing.services.announcing import Announcer
 from billing.services.backlog import BillingBacklog
+from billing.services.building import DocumentBuilder
 from billing.services.calendars import CalendarService
+from billing.services.claiming import PushService
 from billing.services.connections import ConnectionService, Connector
 from billing.services.customer_mirror import CustomerMirror
 from billing.services.customers import CustomerService
@@ -38,7 +40,7 @@ from billing.services.paying import PayLinks
 from billing.services.payments import PaymentMirror
 from billing.services.people import PeopleService
 from billing.services.pulling import ChangeProcess, CompanyProcess, PullProcess
-from billing.services.pushing import PushProcess, PushService
+from billing.services.pushing import PushProcess
 from billing.services.reading import Reader
 from billing.services.telling import TellingProcess, TellingService
 from billing.services.tokens import TokenKeeper
@@ -80,7 +82,8 @@ def _register_services(registry: Registry) -> None:
     )
     add(TellingService, lambda c: TellingService(*c.get(UnitOfWork, Announcer, PaymentMirror)))
     add(NoticeService, lambda c: NoticeService(c.get(UnitOfWork)))
-    add(IntentService, lambda c: IntentService(*c.get(UnitOfWork, MarkService, Settings)))
+    add(DocumentBuilder, lambda c: DocumentBuilder(c.get(UnitOfWork)))
+    add(IntentService, lambda c: IntentService(*c.get(UnitOfWork, MarkService, DocumentBuilder, Settings)))
     add(PushService, lambda c: PushService(*c.get(UnitOfWork, IntentService, Settings)))
     add(PeopleService, lambda c: PeopleService(*c.get(UnitOfWork, Announcer)))
     add(JobService, lambda c: JobService(*c.get(UnitOfWork, PeopleService)))
@@ -161,4 +164,12 @@ def _wire(http: _Http, tokens: TokenKeeper, begin: Begin, settings: Settings) ->
     async def take_if_free(realm_id: str) -> bool:
         return await limiter(realm_id).take_if_free()
 
-    return Wire(http.client, tokens.token, turn, take_if_free, back_off, settings.quickbooks_throttle_seconds)
+    return Wire(
+        http.client,
+        tokens.token,
+        turn,
+        take_if_free,
+        back_off,
+        throttle_seconds=settings.quickbooks_throttle_seconds,
+        timeout_seconds=settings.quickbooks_timeout_seconds,
+    )

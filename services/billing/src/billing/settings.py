@@ -1,5 +1,6 @@
 """Settings of the billing service."""
 
+from datetime import timedelta
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -54,6 +55,20 @@ class Settings(ServiceSettings):
                         "sandbox mode never talks to the real QuickBooks; set CRM_MODE or CRM_QUICKBOOKS_*"
                     )
         return self
+
+    @model_validator(mode="after")
+    def _check_lease(self) -> Self:
+        if self.push_lease_seconds < 2 * self.quickbooks_timeout_seconds:
+            raise ValueError(
+                "push_lease_seconds must be at least twice quickbooks_timeout_seconds: a write waits for its turn, and"
+                " has to be over before another worker looks for it"
+            )
+        return self
+
+    @property
+    def push_leaves_within(self) -> timedelta:
+        """Of its claim: a write that has not left by then is left to whoever claims it next."""
+        return timedelta(seconds=self.push_lease_seconds - self.quickbooks_timeout_seconds)
 
     @property
     def _is_sandbox(self) -> bool:

@@ -59,7 +59,7 @@ def settings_overrides(sockets: dict[str, socket.socket], more_settings: dict[st
         "quickbooks_throttle_seconds": 0.1,
         "quickbooks_timeout_seconds": 30.0,
         "push_retry_seconds": 0.01,
-        "push_lease_seconds": 60.0,
+        "push_lease_seconds": 90.0,
         **more_settings,
     }
 

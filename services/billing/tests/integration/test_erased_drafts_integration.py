@@ -7,9 +7,9 @@ from uuid import UUID
 import pytest
 import svcs
 from billing.models import Customer, Estimate, Invoice, MatchCandidate
+from billing.services.claiming import Claim, PushService
 from billing.services.customers import CustomerService
 from billing.services.people import PeopleService
-from billing.services.pushing import Claim, PushService
 from billing.states import EstimateStatus
 from shared.errors import ProviderOutcomeUnknown
 from shared.events.contacts import ContactErased

@@ -11,7 +11,7 @@ from billing.states import PushState
 from sqlalchemy import update
 
 from .books import execute
-from .office import Office
+from .office import LOST, Office
 from .sales import ANA, accepted, draft, post, public_page, refused_invoice
 
 
@@ -47,7 +47,7 @@ async def test_an_unclear_end_is_one_invoice(connected: Office, fault: str, forg
     await connected.settle()
     await connected.turn(
         # No webhook tells us either: the books are searched.
-        events={"shares": {"missing": 1.0}},
+        events=LOST,
         requests={"retention_seconds": 0 if forgets else 86_400},
         calls={"hang_seconds": 20.0, "chosen": {"create invoice": [fault]}},
     )
@@ -106,7 +106,7 @@ async def test_a_clash_with_somebody_in_quickbooks_is_read_and_said_again(connec
     await connected.settle()
     qb_id = (await connected.one(Estimate)).qb_id
     # Their change is not told to us: our SyncToken is an old one.
-    await connected.turn(events={"shares": {"missing": 1.0}})
+    await connected.turn(events=LOST)
     body = {"Id": qb_id, "SyncToken": "0", "sparse": True, "CustomerMemo": {"value": "Mind the dog"}}
     await connected.quickbooks("POST", "estimate", body)
     await post(connected, f"estimates/{made['id']}/accept", name="Ana")
@@ -184,7 +184,7 @@ async def test_a_look_up_that_is_refused_says_nothing_of_the_write(connected: Of
     await connected.settle()
     chosen = {"create invoice": ["reset_after_commit"], "query": ["no_permission"]}
     shapes = {"has_unique_numbers": False}
-    await connected.turn(events={"shares": {"missing": 1.0}}, calls={"chosen": chosen}, shapes=shapes)
+    await connected.turn(events=LOST, calls={"chosen": chosen}, shapes=shapes)
     await post(connected, "invoices", estimate_id=estimate["id"], part="deposit", share="0.3")
     await connected.settle()
     assert (await connected.health())["failed_writes"] == 0
@@ -210,7 +210,7 @@ async def test_what_cannot_be_looked_up_for_hours_is_left_to_a_person(connected:
 async def test_what_is_tried_again_is_looked_for_first(connected: Office) -> None:
     """Also where nobody waits for what QuickBooks remembers of requests, and a number may be there twice."""
     estimate = await accepted(connected)
-    await connected.turn(shapes={"has_unique_numbers": False}, events={"shares": {"missing": 1.0}})
+    await connected.turn(shapes={"has_unique_numbers": False}, events=LOST)
     write = await refused_invoice(connected, estimate)
     row = await connected.one(Invoice)
     theirs = await connected.new_invoice(

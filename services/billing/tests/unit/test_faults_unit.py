@@ -1,8 +1,11 @@
 """What each of QuickBooks's refusals means for the caller (reference, section 5)."""
 
+import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 
@@ -64,8 +67,10 @@ class Company:
         self.waits: list[float] = []
         self.calls = 0
         self.versions: list[str | None] = []
+        self.turns_come_at: list[float] = []
+        self.timeout_seconds = 30.0
 
-    def _answer(self, request: httpx.Request) -> httpx.Response:
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
         self.calls += 1
         self.versions.append(request.url.params.get("minorversion"))
         return httpx.Response(self.status, content=self.content, headers=self.headers)
@@ -75,7 +80,8 @@ class Company:
         return f"token {len(self.tokens)}"
 
     async def _turn(self, realm_id: str) -> None:
-        return None
+        comes_at = self.turns_come_at.pop(0) if self.turns_come_at else time.monotonic()
+        await asyncio.sleep(comes_at - time.monotonic())
 
     async def _take_if_free(self, realm_id: str) -> bool:
         """As long as nobody has had a turn."""
@@ -89,7 +95,15 @@ class Company:
 
     async def does(self, what: Callable[[QuickBooksClient], Awaitable[T]]) -> T:
         async with httpx.AsyncClient(base_url="http://q", transport=httpx.MockTransport(self._answer)) as http:
-            wire = Wire(http, self._token, self._turn, self._take_if_free, self._back_off, throttle_seconds=60)
+            wire = Wire(
+                http,
+                self._token,
+                self._turn,
+                self._take_if_free,
+                self._back_off,
+                throttle_seconds=60,
+                timeout_seconds=self.timeout_seconds,
+            )
             return await what(QuickBooksClient(wire, "1"))
 
     async def refuses(self, call: Call) -> ProviderError:
@@ -255,6 +269,39 @@ def test_only_tokens_are_refreshed_for_tokens() -> None:
 )
 def test_a_fault_is_found_where_there_is_one(content: bytes, found: Fault | None) -> None:
     assert find_fault(httpx.Response(200, content=content)) == found
+
+
+async def test_what_waited_too_long_for_its_turn_does_not_leave() -> None:
+    company = Company(200, b'{"Invoice":{"Id":"1"}}')
+    soon = time.monotonic() + 0.05
+    company.turns_come_at = [soon]
+    assert isinstance(await company.refuses(replace(WRITE, not_after=soon - 0.01)), ProviderUnavailable)
+    assert company.calls == 0
+    await company.ask(replace(WRITE, not_after=time.monotonic() + 60))
+    assert company.calls == 1
+
+
+async def test_nor_does_it_with_another_token_once_it_is_too_late() -> None:
+    company = Company(401, TOKEN_XML)
+    soon = time.monotonic() + 1
+    company.turns_come_at = [0, soon]
+    assert isinstance(await company.refuses(replace(WRITE, not_after=soon - 0.01)), ProviderUnavailable)
+    assert company.calls == 1
+
+
+class Endless(Company):
+    """It begins to answer, again and again, and never comes to the end."""
+
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
+        await asyncio.Event().wait()
+        raise AssertionError("nobody sets it")
+
+
+@pytest.mark.parametrize(("call", "error"), [(READ, ProviderUnavailable), (WRITE, ProviderOutcomeUnknown)])
+async def test_a_call_as_a_whole_has_an_end(call: Call, error: type[ProviderError]) -> None:
+    company = Endless(200, b"")
+    company.timeout_seconds = 0.01
+    assert type(await company.refuses(call)) is error
 
 
 @pytest.mark.parametrize(

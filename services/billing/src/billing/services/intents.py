@@ -6,22 +6,23 @@ from datetime import date, timedelta
 from uuid import UUID
 
 from shared.database import UnitOfWork
-from shared.errors import AppError, InvalidTransition, NotFound
+from shared.errors import InvalidTransition, NotFound
 from shared.ids import uuid7
 from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, text, update
 from sqlalchemy.orm import aliased
 
 from billing import documents
-from billing.clashes import CustomerEdit, accept_clash, found_clash
-from billing.models import Connection, Customer, Estimate, Invoice, Push, Term
+from billing.clashes import accept_clash, found_clash
+from billing.models import Connection, Customer, Estimate, Invoice, Push
 from billing.models.books import Form
+from billing.services.building import DocumentBuilder, NotReady
 from billing.services.drafted import blank, erase_given_up
 from billing.services.marks import MarkService, is_first_reading
-from billing.services.mirrored import successors
+from billing.services.mirrored import customer_now
 from billing.services.people import hold_erasures
 from billing.settings import Settings
 from billing.settlement import company_day
-from billing.states import UNSETTLED, EstimateStatus, PushKind, PushState, Source
+from billing.states import UNSETTLED, EstimateStatus, PushKind, PushState
 
 PUSH_CHANNEL = "pushes"
 CHANGED = "changed_in_quickbooks"
@@ -72,10 +73,6 @@ def is_held_back() -> ColumnElement[bool]:
     return or_(waits, and_(Push.kind == PushKind.CREATE_CUSTOMER, is_first_reading(Push.realm_id)))
 
 
-class NotReady(AppError):
-    """An intent that cannot be written as things stand: its sentence says what to mend."""
-
-
 @dataclass(frozen=True)
 class Intent:
     """One write, ready to go. `label` is the number or name by which it is found again, `mark` proves it is ours."""
@@ -107,9 +104,10 @@ class Intent:
 class IntentService:
     """Lives in one transaction."""
 
-    def __init__(self, uow: UnitOfWork, marks: MarkService, settings: Settings) -> None:
+    def __init__(self, uow: UnitOfWork, marks: MarkService, builder: DocumentBuilder, settings: Settings) -> None:
         self._uow = uow
         self._marks = marks
+        self._builder = builder
         self._prefixes = {Estimate: settings.estimate_prefix, Invoice: settings.invoice_prefix}
         self._valid_for = timedelta(days=settings.estimate_valid_days)
 
@@ -159,7 +157,7 @@ class IntentService:
         if push.request_id is None or push.body is None:
             if clash := found_clash(push, target):
                 raise NotReady(clash, code=CHANGED)
-            push.request_id, push.body = uuid7(), documents.text(await self._document(push, target))
+            push.request_id, push.body = uuid7(), documents.text(await self._builder.document(push, target))
             push.was_unsent = not isinstance(target, Customer) and target.sent_at is None
         return Intent(
             push_id=push.id,
@@ -181,89 +179,6 @@ class IntentService:
             "Invoice": Invoice,
         }[_ENTITIES[push.kind]]  # type: ignore[assignment]
         return await self._uow.session.get_one(model, push.target_id)
-
-    async def _document(self, push: Push, target: Customer | Estimate | Invoice) -> documents.Document:
-        if isinstance(target, Customer):
-            if push.kind is PushKind.UPDATE_CUSTOMER:
-                return documents.changed_customer(target, CustomerEdit.of(push.argument).values)
-            return documents.customer(target)
-        if push.kind in (PushKind.SEND_ESTIMATE, PushKind.SEND_INVOICE):
-            return {}
-        if push.kind is PushKind.VOID_INVOICE:
-            return documents.voided(str(target.qb_id), target.sync_token)
-        if push.kind is PushKind.MARK_ESTIMATE and isinstance(target, Estimate):
-            accepted = target.status is not EstimateStatus.DECLINED
-            day = company_day(target.status_at, await self._zone(target.realm_id)).isoformat()
-            return documents.marked_estimate(target, "Accepted" if accepted else "Rejected", target.answered_by, day)
-        customer = await self._customer_of(target)
-        if isinstance(target, Invoice):
-            await self._check_not_invoiced(target)
-        if isinstance(target, Estimate):
-            return documents.estimate(target, customer)
-        estimate = await self._completed_estimate(target)
-        term = await self._uow.session.get(Term, target.term_id) if target.term_id else None
-        return documents.invoice(
-            target, customer, estimate_qb_id=estimate, term_qb_id=term.qb_id if term is not None else None
-        )
-
-    async def _customer_now(self, form: Form) -> Customer:
-        """What the customer of a form became by merges."""
-        customer = await self._uow.session.get_one(Customer, form.customer_id)
-        return (await successors(self._uow.session, customer))[-1]
-
-    async def _customer_of(self, form: Form) -> str:
-        customer = await self._customer_now(form)
-        if customer.qb_id is None:
-            raise NotReady(
-                f"The customer {customer.display_name} is not in QuickBooks, as writing it there was given up. Try"
-                " again: it is written first.",
-                code="customer_not_written",
-            )
-        if not customer.is_active:
-            raise NotReady(
-                f"The customer {customer.display_name} was deleted or made inactive in QuickBooks. Make it active again"
-                " there and try again, or give this up.",
-                code="customer_gone",
-            )
-        return customer.qb_id
-
-    async def _check_not_invoiced(self, invoice: Invoice) -> None:
-        """Raises NotReady where somebody has invoiced the estimate in QuickBooks meanwhile."""
-        theirs = await self._uow.session.scalar(
-            select(Invoice)
-            .where(
-                Invoice.estimate_id == invoice.estimate_id,
-                Invoice.id != invoice.id,
-                Invoice.source == Source.QUICKBOOKS,
-                ~Invoice.is_voided,
-                ~Invoice.is_deleted,
-            )
-            .limit(1)
-        )
-        if theirs is not None:
-            raise NotReady(
-                f"Somebody made invoice {theirs.number} of this estimate in QuickBooks. Give this one up, or void that"
-                " one and try again.",
-                code="invoiced_in_quickbooks",
-            )
-
-    async def _completed_estimate(self, invoice: Invoice) -> str | None:
-        """The estimate that QuickBooks is to close with this invoice: the one of which all is billed there by then.
-
-        Of what is closed there already, it passes the link over.
-        """
-        if invoice.estimate_id is None:
-            return None
-        estimate = await self._uow.session.get_one(Estimate, invoice.estimate_id)
-        written = await self._uow.session.scalars(
-            select(Invoice.subtotal_cents).where(
-                Invoice.estimate_id == estimate.id, Invoice.qb_id.is_not(None), ~Invoice.is_voided, ~Invoice.is_deleted
-            )
-        )
-        return estimate.qb_id if sum(written) + invoice.subtotal_cents >= estimate.subtotal_cents else None
-
-    async def _zone(self, realm_id: str) -> str:
-        return (await self._uow.session.get_one(Connection, realm_id)).zone
 
     async def rename(self, push_id: UUID) -> None:
         """Its name or number is taken: a form gets the next number, a customer is the other one or gets a suffix."""
@@ -327,7 +242,8 @@ class IntentService:
         target = await self._target(push)
         accept_clash(push, target)
         if isinstance(target, Form) and target.qb_id is None:
-            self._date_anew(target, company_day(self._uow.now, await self._zone(target.realm_id)))
+            connection = await self._uow.session.get_one(Connection, target.realm_id)
+            self._date_anew(target, company_day(self._uow.now, connection.zone))
             if push.after_id is not None:
                 await self._write_customer(push, target)
         return push
@@ -346,7 +262,7 @@ class IntentService:
 
     async def _write_customer(self, push: Push, form: Form) -> None:
         """Of a form whose customer was given up: that, or the one that it became, is written first after all."""
-        customer = await self._customer_now(form)
+        customer = await customer_now(self._uow.session, form)
         push.after_id = customer.id
         if customer.qb_id is None and not await self.unsettled(customer.id):
             self.queue(PushKind.CREATE_CUSTOMER, customer, by=push.created_by)

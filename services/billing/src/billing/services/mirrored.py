@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing import documents
 from billing.models import CreditMemo, Customer, Estimate, Invoice, Item, Payment, Term, among
+from billing.models.books import Form
 from billing.provider import Seen
 from billing.states import PaymentKind
 
@@ -87,3 +88,8 @@ async def successors(session: AsyncSession, row: Customer) -> list[Customer]:
     while (kept_id := found[-1].merged_into_id) is not None and kept_id not in {one.id for one in found}:
         found.append(await session.get_one(Customer, kept_id))
     return found
+
+
+async def customer_now(session: AsyncSession, form: Form) -> Customer:
+    """What the customer of a form became by merges."""
+    return (await successors(session, await session.get_one(Customer, form.customer_id)))[-1]

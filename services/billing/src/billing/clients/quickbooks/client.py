@@ -1,9 +1,11 @@
 """QuickBooks's accounting API over httpx: one send() for every call, which says what each answer means."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from math import inf
 from typing import Any
 
 import httpx
@@ -42,6 +44,8 @@ class Call:
     content_type: str = "application/json"
     accept: str = "application/json"
     is_write: bool = False
+    not_after: float = inf
+    """The monotonic instant from which it does not leave any more."""
     gives_way: bool = False
     """It is not made while others wait for their turn."""
 
@@ -68,6 +72,8 @@ class Wire:
     back_off: Callable[[str, float], Awaitable[None]]
     throttle_seconds: float
     """How long a 429 asks to wait where it does not say."""
+    timeout_seconds: float
+    """Of a call as a whole, from its turn to the end of its answer."""
 
 
 class QuickBooksClient:
@@ -118,14 +124,17 @@ class QuickBooksClient:
         asked = {"report_date": on.isoformat(), "aging_method": "Report_Date"}
         return reports.owed(await self.send(Call("report", "GET", "reports/AgedReceivables", asked)))
 
-    async def write(self, entity: str, body: str, *, request_id: str, operation: str | None = None) -> Seen:
+    async def write(
+        self, entity: str, body: str, *, request_id: str, operation: str | None = None, not_after: float = inf
+    ) -> Seen:
         params = {"requestid": request_id} | ({"operation": operation} if operation else {})
         name = f"{operation or 'write'} {entity.lower()}"
-        document = await self.send(Call(name, "POST", entity.lower(), params, body=body, is_write=True))
+        call = Call(name, "POST", entity.lower(), params, body=body, is_write=True, not_after=not_after)
+        document = await self.send(call)
         failpoint("push.after_answer")
         return payloads.seen(entity, document[entity])
 
-    async def send_form(self, entity: str, qb_id: str, *, to: str, request_id: str) -> Seen:
+    async def send_form(self, entity: str, qb_id: str, *, to: str, request_id: str, not_after: float = inf) -> Seen:
         params = {"sendTo": to, "requestid": request_id}
         call = Call(
             f"send {entity.lower()}",
@@ -135,6 +144,7 @@ class QuickBooksClient:
             body="",
             content_type="application/octet-stream",
             is_write=True,
+            not_after=not_after,
         )
         return payloads.seen(entity, (await self.send(call))[entity])
 
@@ -178,14 +188,15 @@ class QuickBooksClient:
             headers["Content-Type"] = call.content_type
         began = time.perf_counter()
         try:
-            response = await self._wire.http.request(
-                call.method,
-                f"/v3/company/{self._realm_id}/{call.path}",
-                params={"minorversion": MINOR_VERSION, **call.params},
-                content=call.body.encode() if call.body is not None else None,
-                headers=headers,
-            )
-        except httpx.HTTPError as error:
+            async with asyncio.timeout(self._wire.timeout_seconds):
+                response = await self._wire.http.request(
+                    call.method,
+                    f"/v3/company/{self._realm_id}/{call.path}",
+                    params={"minorversion": MINOR_VERSION, **call.params},
+                    content=call.body.encode() if call.body is not None else None,
+                    headers=headers,
+                )
+        except (httpx.HTTPError, TimeoutError) as error:
             raise _cut_off(call, error) from error
         is_pdf = response.is_success and call.accept == "application/pdf"
         document, fault = (None, None) if is_pdf else read_answer(response.content)
@@ -213,6 +224,13 @@ class QuickBooksClient:
                 provider=PROVIDER,
                 operation=call.operation,
                 retry_after=5,
+            )
+        if time.monotonic() >= call.not_after:
+            raise ProviderUnavailable(
+                "It has waited too long for its turn with QuickBooks, and is tried again.",
+                provider=PROVIDER,
+                operation=call.operation,
+                retry_after=1,
             )
 
     async def _refused(self, call: Call, response: httpx.Response, fault: Fault | None) -> ProviderError:
@@ -249,7 +267,7 @@ class QuickBooksClient:
         return found
 
 
-def _cut_off(call: Call, error: httpx.HTTPError) -> ProviderError:
+def _cut_off(call: Call, error: httpx.HTTPError | TimeoutError) -> ProviderError:
     words = f"QuickBooks did not answer ({type(error).__name__})."
     if call.is_write and not isinstance(error, _NO_SEND):
         return ProviderOutcomeUnknown(words, provider=PROVIDER, operation=call.operation)
