@@ -5,10 +5,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from billing.models import Customer, Estimate, MatchCandidate
+from billing.models import Customer, Estimate, MatchCandidate, Notice
 from billing.services.people import PeopleService
 from billing.states import EstimateStatus
 from shared.events.contacts import ContactErased, ContactMerged
+from shared.testing import until
 
 from .books import compared
 from .office import Office
@@ -150,8 +151,9 @@ async def test_who_comes_to_stand_in_quickbooks_meanwhile_has_the_draft(
     made = await draft(connected, contact)
     theirs = await connected.new_customer("Lima, Ana Maria", **THEIR_ANA)
     if is_pushed_at_once:
-        # Before the webhook: it is found where the write is begun.
+        # Before we have read what the webhook tells: it is found where the write is begun.
         await post(connected, f"estimates/{made['id']}/push")
+        await until(lambda: connected.rows(Notice, Notice.qb_id == theirs["Id"]), what="the webhook has come")
     await connected.settle()
     row = await connected.one(Customer, Customer.qb_id == theirs["Id"])
     assert row.contact_id == contact
