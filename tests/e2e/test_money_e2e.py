@@ -25,7 +25,7 @@ async def from_text_to_payment(system: System) -> None:
     estimate = await billing.estimate(system, contact, quantity="2")
     await system.post(f"/api/v1/estimates/{estimate['id']}/push")
     await system.settle()
-    await system.post(f"/api/v1/estimates/{estimate['id']}/accept", {"name": "Home owner"})
+    await billing.accept_on_its_page(system, estimate["id"], name="Home owner")
     made = await billing.invoice(system, estimate)
     invoice = await billing.wait_written(system, made["id"])
     customer = await billing.customer_there(system, invoice)

@@ -1,5 +1,6 @@
 """QuickBooks connected, estimates and invoices made, and what people do in QuickBooks: through the public API."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,6 +12,7 @@ from shared.testing import until
 from harness.system import System
 
 REALM = "9130350000000001"
+_HIDDEN = re.compile(r'<input type="hidden" name="(\w+)" value="([^"]*)">')
 COMPANY = f"/sandbox/v1/quickbooks/companies/{REALM}"
 
 
@@ -66,6 +68,19 @@ async def accepted_estimate(system: System, phone: str) -> dict[str, Any]:
     await system.post(f"/api/v1/estimates/{made['id']}/push")
     await system.settle()
     return dict(await system.post(f"/api/v1/estimates/{made['id']}/accept", {"name": "Ana"}))
+
+
+async def accept_on_its_page(system: System, estimate_id: str, *, name: str) -> None:
+    """As the customer does, in a browser, which sends a form only where the page's policy lets it."""
+    address = httpx.URL((await system.get(f"/api/v1/estimates/{estimate_id}"))["public_url"])
+    async with httpx.AsyncClient(base_url=system.stack.url, timeout=30) as browser:
+        page = await browser.get(address.path)
+        policy = page.headers["content-security-policy"]
+        assert ("form-action 'self'" in policy, "style-src 'self'" in policy) == (True, True), policy
+        given = dict(_HIDDEN.findall(page.text))
+        answered = await browser.post(f"{address.path}/accept", data={**given, "name": name})
+    assert answered.is_success, answered.text
+    assert "Accepted. Thank you" in answered.text
 
 
 async def invoice(system: System, made: dict[str, Any]) -> dict[str, Any]:
