@@ -4,6 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from shared.testing.plugin import FakeClock
 
 from .app import REALM, App, form
@@ -96,6 +97,66 @@ async def test_receivables_are_aged_by_days_past_due(app: App) -> None:
     row, total = answer.json()["Rows"]["Row"]
     assert [cell["value"] for cell in row["ColData"]] == ["Ana Lima", "1.00", "2.00", "4.00", "", "8.00", "15.00"]
     assert total["Summary"]["ColData"][-1]["value"] == "15.00"
+
+
+async def aged(app: App, **parameters: str) -> dict[str, Any]:
+    answer = await app.call("GET", "reports/AgedReceivables", **parameters)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def test_the_head_of_a_report_says_of_when_it_is_and_whether_it_is_empty(app: App) -> None:
+    def options(report: dict[str, Any]) -> dict[str, str]:
+        return {option["Name"]: option["Value"] for option in report["Header"]["Option"]}
+
+    empty = await aged(app, report_date="2027-01-01")
+    assert options(empty) == {"report_date": "2027-01-01", "NoReportData": "true"}
+    await app.invoice(await app.customer())
+    report = await aged(app, report_date="2027-01-01")
+    assert options(report) == {"report_date": "2027-01-01", "NoReportData": "false"}
+    assert (report["Header"]["StartPeriod"], report["Header"]["EndPeriod"]) == ("2027-01-01", "2027-01-01")
+
+
+async def test_the_receivables_of_one_customer_are_those_of_nobody_else(app: App) -> None:
+    ana, ben = await app.customer(), await app.customer("Ben Ortiz")
+    garage = await app.customer("Garage", ParentRef={"value": ana["Id"]}, Job=True)
+    idle = await app.customer("Carla Chen")
+    for customer, amount in ((ana, "1.00"), (ben, "2.00"), (garage, "4.00")):
+        await app.invoice(customer, amount)
+    row, total = (await aged(app, customer=ana["Id"]))["Rows"]["Row"]
+    assert (row["ColData"][0]["id"], total["Summary"]["ColData"][-1]["value"]) == (ana["Id"], "1.00")
+    section, total = (await aged(app, customer=garage["Id"]))["Rows"]["Row"]
+    assert [row["ColData"][0]["id"] for row in section["Rows"]["Row"]] == [garage["Id"]]
+    assert section["Header"]["ColData"][-1]["value"] == "0.00"
+    assert total["Summary"]["ColData"][-1]["value"] == "4.00"
+    nothing = await aged(app, customer=idle["Id"])
+    assert {"Name": "NoReportData", "Value": "true"} in nothing["Header"]["Option"]
+
+
+async def test_days_past_due_are_counted_up_to_the_report_or_to_today(app: App, crm_clock: FakeClock) -> None:
+    today = (await crm_clock.now()).date()
+    day, due = (today + timedelta(days=40)).isoformat(), (today + timedelta(days=1)).isoformat()
+    await app.invoice(await app.customer(), "1.00", DueDate=due)
+    for method, column in (("Report_Date", 3), ("Current", 1)):
+        report = await aged(app, report_date=day, aging_method=method)
+        assert (report["Rows"]["Row"][0]["ColData"][column]["value"], report["Header"]["EndPeriod"]) == ("1.00", day)
+    assert (await aged(app, report_date=day))["Rows"]["Row"][0]["ColData"][3]["value"] == "1.00"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        ({"aging_method": "current"}, "2170"),
+        ({"aging_method": ""}, "2170"),
+        ({"customer": "9999"}, "2500"),
+        ({"customer": ""}, "2500"),
+        ({"customer": "Ana Lima"}, "2500"),
+        ({"report_date": "20270101"}, "6000"),
+    ],
+)
+async def test_a_report_of_what_there_is_not_is_refused(app: App, wrong: dict[str, str], code: str) -> None:
+    answer = await app.call("GET", "reports/AgedReceivables", **wrong)
+    assert (answer.status_code, answer.json()["Fault"]["Error"][0]["code"]) == (400, code)
 
 
 async def test_jobs_stand_below_their_customer_and_totals_and_blanks_are_turned(app: App, turn: Any) -> None:

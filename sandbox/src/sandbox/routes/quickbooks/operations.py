@@ -320,7 +320,7 @@ async def _batched(item: Document, store: Store, books: Books) -> Document:
 
 
 async def _report(_: Operation, asked: Asked, store: Store, books: Books) -> Answered:
-    return decimal_json.write(await aged_receivables(store, asked.query.get("report_date"))).encode(), JSON
+    return decimal_json.write(await aged_receivables(store, asked.query)).encode(), JSON
 
 
 def _kind(operation: Operation) -> Kind:

@@ -2,10 +2,13 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 
+from sqlalchemy import true
+
+from sandbox.models import QbObject
 from sandbox.quickbooks import faults
 from sandbox.quickbooks.controls import Shapes
 from sandbox.quickbooks.entities import KINDS
@@ -14,37 +17,74 @@ from sandbox.services.quickbooks.searching import BALANCE, CREDIT, UNAPPLIED
 from sandbox.services.quickbooks.store import Store
 
 COLUMNS = ("Current", "1 - 30", "31 - 60", "61 - 90", "91 and over")
+AGING_METHODS = ("Report_Date", "Current")
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _LATEST = (0, 30, 60, 90)
 _NOTHING = (ZERO,) * len(COLUMNS)
 
 
-async def aged_receivables(store: Store, report_date: str | None) -> Document:
-    """Open balances by customer and by days past due, the jobs of a customer below it."""
-    today = store.local_now.date() if report_date is None else _day(report_date)
-    owed: dict[str, list[Decimal]] = defaultdict(lambda: [*_NOTHING])
-    for customer, day, amount in await _open_amounts(store):
-        late = (today - date.fromisoformat(day)).days
-        owed[customer][sum(late > latest for latest in _LATEST)] += amount
+async def aged_receivables(store: Store, asked: Mapping[str, str]) -> Document:
+    """Open balances by customer and by days past due, the jobs of a customer below it.
+
+    With `customer` those of this one alone; its jobs are customers of their own. `aging_method` says up to when the
+    days are counted: the report's date, or today.
+    """
+    today = store.local_now.date()
+    day = _day(asked["report_date"]) if "report_date" in asked else today
+    method, only = _aging_method(asked), await _only_customer(store, asked)
+    owed = _aged(await _open_amounts(store, only), today if method == "Current" else day)
     customers = await store.rendered_all(store.selection(KINDS["Customer"]))
     table = _Table(owed, customers, store.controls.shapes)
+    rows = table.rows()
     return {
-        "Header": {
-            "Time": store.local(store.now),
-            "ReportName": "AgedReceivables",
-            "DateMacro": "today",
-            "EndPeriod": today.isoformat(),
-            "Currency": "USD",
-            "Option": [{"Name": "report_date", "Value": today.isoformat()}],
-        },
+        "Header": _header(store, day, is_empty=not rows),
         "Columns": {
             "Column": [
                 {"ColTitle": "", "ColType": "Customer"},
                 *({"ColTitle": title, "ColType": "Money"} for title in (*COLUMNS, "Total")),
             ]
         },
-        "Rows": {"Row": [*table.rows(), *table.total()]},
+        "Rows": {"Row": [*rows, *table.total()]},
     }
+
+
+def _header(store: Store, day: date, *, is_empty: bool) -> Document:
+    options = {"report_date": day.isoformat(), "NoReportData": "true" if is_empty else "false"}
+    return {
+        "Time": store.local(store.now),
+        "ReportName": "AgedReceivables",
+        "DateMacro": "today",
+        "StartPeriod": day.isoformat(),
+        "EndPeriod": day.isoformat(),
+        "Currency": "USD",
+        "Option": [{"Name": name, "Value": value} for name, value in options.items()],
+    }
+
+
+def _aging_method(asked: Mapping[str, str]) -> str:
+    method = asked.get("aging_method", AGING_METHODS[0])
+    if method not in AGING_METHODS:
+        raise faults.invalid_enumeration("aging_method")
+    return method
+
+
+async def _only_customer(store: Store, asked: Mapping[str, str]) -> str | None:
+    """The id of the one customer that is asked for. Raises where there is none of this id."""
+    if "customer" not in asked:
+        return None
+    found = await store.find("Customer", asked["customer"])
+    if found is None:
+        raise faults.invalid_reference("customer")
+    return str(found.id)
+
+
+def _aged(amounts: Iterable[tuple[str, str, Decimal]], until: date) -> dict[str, list[Decimal]]:
+    """What each customer owes by the columns of age."""
+    owed: dict[str, list[Decimal]] = defaultdict(lambda: [*_NOTHING])
+    for customer, day, amount in amounts:
+        late = (until - date.fromisoformat(day)).days
+        owed[customer][sum(late > latest for latest in _LATEST)] += amount
+    return owed
 
 
 def _day(text: str) -> date:
@@ -55,13 +95,14 @@ def _day(text: str) -> date:
         raise faults.business("report_date is no date of the form YYYY-MM-DD.") from None
 
 
-async def _open_amounts(store: Store) -> list[tuple[str, str, Decimal]]:
+async def _open_amounts(store: Store, customer: str | None) -> list[tuple[str, str, Decimal]]:
     """By customer and the day from which it is late: unpaid invoices, and below nothing what is not applied to one."""
-    invoices = await store.rendered_all(store.selection(KINDS["Invoice"]).where(BALANCE != 0))
+    is_wanted = true() if customer is None else QbObject.customer_id == customer
+    invoices = await store.rendered_all(store.selection(KINDS["Invoice"]).where(BALANCE != 0, is_wanted))
     found = [(body["CustomerRef"]["value"], body["DueDate"], Decimal(body["Balance"])) for body in invoices]
     kinds = {"Payment": ("UnappliedAmt", UNAPPLIED), "CreditMemo": ("RemainingCredit", CREDIT)}
     for kind, (name, column) in kinds.items() if store.controls.shapes.aging_has_credits else ():
-        bodies = await store.rendered_all(store.selection(KINDS[kind]).where(column != 0))
+        bodies = await store.rendered_all(store.selection(KINDS[kind]).where(column != 0, is_wanted))
         found += [(body["CustomerRef"]["value"], body["TxnDate"], -Decimal(body[name])) for body in bodies]
     return found
 
