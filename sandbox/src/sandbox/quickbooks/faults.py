@@ -163,9 +163,9 @@ def nonzero_balance() -> QuickBooksFault:
     return QuickBooksFault("6220", "Cannot make inactive", "The balance of what is made inactive is not zero.")
 
 
-def duplicate_name() -> QuickBooksFault:
+def duplicate_name(holders: str = "customer, vendor or employee") -> QuickBooksFault:
     detail = (
-        "The name supplied already exists. : Another customer, vendor or employee is already using this name."
+        f"The name supplied already exists. : Another {holders} is already using this name."
         " Please use a different name."
     )
     return QuickBooksFault("6240", "Duplicate Name Exists Error", detail)

@@ -10,7 +10,7 @@ from sandbox.quickbooks import faults
 from sandbox.quickbooks.derived import ONLINE_PAYMENTS, due_date
 from sandbox.quickbooks.entities import READ_ONLY, Kind
 from sandbox.quickbooks.members import check_members, with_numbers
-from sandbox.quickbooks.money import checked_amount, compute_totals, number
+from sandbox.quickbooks.money import checked_amount, compute_totals, number, with_discounts
 
 Document = dict[str, Any]
 MOST_LINES = 750
@@ -110,12 +110,16 @@ def paid(body: Document, total: Decimal, given: Decimal) -> Document:
 
 
 def completed(kind: Kind, body: Document, desk: Desk) -> Document:
-    """An estimate, invoice, credit memo or refund with everything that the server adds."""
+    """An estimate, invoice, credit memo or refund with everything that the server adds. Raises where its total would be
+    below zero; a line alone may be.
+    """
     body = {"CurrencyRef": HOME_CURRENCY, **body}
     body["TxnDate"] = body.get("TxnDate") or desk.today.isoformat()
     check_open(body, desk)
-    lines = _numbered(body["Line"], desk)
+    lines = with_discounts(_numbered(body["Line"], desk))
     totals = compute_totals(lines, desk.tax_percent, discount_first=body.get("ApplyTaxAfterDiscount") is True)
+    if totals.total < 0:
+        raise faults.negative_amount()
     body["Line"] = [*lines, {"Amount": totals.subtotal, "DetailType": "SubTotalLineDetail", "SubTotalLineDetail": {}}]
     body["TotalAmt"] = totals.total
     body["TxnTaxDetail"] = _tax_detail(desk.tax_percent, totals.tax, totals.taxable)

@@ -71,15 +71,33 @@ def compute_totals(
     With `discount_first` a discount is spread over taxable and other lines by their share, and the tax is on the rest;
     without, the tax is on the whole (ApplyTaxAfterDiscount).
     """
-    items = [line for line in lines if line.get("DetailType") == "SalesItemLineDetail"]
-    gross = sum((number(line["Amount"], "Amount") for line in items), ZERO)
-    taxable = sum((number(line["Amount"], "Amount") for line in items if _is_taxable(line)), ZERO)
+    gross = _gross(lines)
+    taxable = _gross([line for line in lines if _is_taxable(line)])
     discount = sum((_discount(line, gross) for line in lines if line.get("DetailType") == "DiscountLineDetail"), ZERO)
     if discount and gross and discount_first:
         taxable -= cents(discount * taxable / gross)
     tax = cents(taxable * tax_percent / HUNDRED) if tax_percent else ZERO
     subtotal = gross - discount
     return Totals(cents(subtotal), cents(taxable), tax, cents(subtotal) + tax)
+
+
+def with_discounts(lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The lines with what a discount in percent takes off as its Amount. What was sent as that means nothing, since
+    the totals follow from the percentage.
+    """
+    gross = _gross(lines)
+    return [{**line, "Amount": _discount(line, gross)} if _is_percentage(line) else {**line} for line in lines]
+
+
+def _gross(lines: Sequence[Mapping[str, Any]]) -> Decimal:
+    """The item lines together, before any discount."""
+    items = (line for line in lines if line.get("DetailType") == "SalesItemLineDetail")
+    return sum((number(line["Amount"], "Amount") for line in items), ZERO)
+
+
+def _is_percentage(line: Mapping[str, Any]) -> bool:
+    detail = line.get("DiscountLineDetail") or {}
+    return line.get("DetailType") == "DiscountLineDetail" and bool(detail.get("PercentBased"))
 
 
 def _is_taxable(line: Mapping[str, Any]) -> bool:
@@ -89,6 +107,6 @@ def _is_taxable(line: Mapping[str, Any]) -> bool:
 
 def _discount(line: Mapping[str, Any], gross: Decimal) -> Decimal:
     detail = line.get("DiscountLineDetail") or {}
-    if detail.get("PercentBased"):
+    if _is_percentage(line):
         return cents(gross * number(detail.get("DiscountPercent") or 0, "DiscountPercent") / HUNDRED)
     return cents(number(line.get("Amount") or 0, "Amount"))

@@ -105,6 +105,20 @@ async def test_names_are_shared_by_customers_and_vendors_and_free_again(app: App
     assert await app.fault("Invoice", form(ana)) == "610"
 
 
+async def test_no_two_items_have_a_name(app: App) -> None:
+    sealing = await app.write("Item", {"Name": "Sealing", "IncomeAccountRef": {"value": "1"}})
+    other = await app.write("Item", {"Name": "Other sealing", "IncomeAccountRef": {"value": "1"}})
+    assert await app.fault("Item", {"Name": "SEALING"}) == "6240"
+    assert await app.fault("Item", {"Id": other["Id"], "SyncToken": "0", "sparse": True, "Name": "Sealing"}) == "6240"
+    # A customer may be called the same, and an item what it is called already.
+    await app.customer("Sealing")
+    named = {"Id": sealing["Id"], "SyncToken": "0", "sparse": True}
+    assert (await app.write("Item", {**named, "Name": "sealing"}))["Name"] == "sealing"
+    gone = await app.write("Item", {**named, "SyncToken": "1", "Active": False})
+    assert gone["Name"] == "sealing (deleted)"
+    assert (await app.write("Item", {"Name": "Sealing"}))["Id"] != sealing["Id"]
+
+
 async def test_a_customer_who_owes_is_not_made_inactive(app: App) -> None:
     ana = await app.customer()
     await app.invoice(ana)
@@ -154,6 +168,27 @@ async def test_payments_lower_what_is_owed_and_never_below_nothing(app: App) -> 
     assert (await app.read("Invoice", invoice["Id"]))["Balance"] == D("40.00")
     ben = await app.customer("Ben Ortiz")
     assert await app.fault("Payment", payment(ben, invoice, "1.00")) == "6000"
+
+
+async def test_a_parent_pays_for_its_job_and_nobody_else_does(app: App) -> None:
+    acme = await app.customer("Acme")
+    job = await app.customer("Garage", ParentRef={"value": acme["Id"]}, Job=True)
+    door = await app.customer("Door", ParentRef={"value": acme["Id"]}, Job=True)
+    invoice, own = await app.invoice(job, "100.00"), await app.invoice(acme, "10.00")
+
+    async def owed() -> list[Decimal]:
+        return [(await app.read("Customer", one["Id"]))["Balance"] for one in (acme, job)]
+
+    assert await app.fault("Payment", payment(door, invoice, "1.00")) == "6000"
+    assert await app.fault("Payment", payment(job, own, "1.00")) == "6000"
+    paid = await app.write("Payment", payment(acme, invoice, "60.00"))
+    assert paid["CustomerRef"] == {"value": acme["Id"], "name": "Acme"}
+    assert (await app.read("Invoice", invoice["Id"]))["Balance"] == D("40.00")
+    assert await owed() == [D("10.00"), D("40.00")]
+    # Of a voided invoice the money goes back to who paid it.
+    token = (await app.read("Invoice", invoice["Id"]))["SyncToken"]
+    await app.write("Invoice", {"Id": invoice["Id"], "SyncToken": token}, operation="void")
+    assert await owed() == [D("-50.00"), 0]
 
 
 async def test_a_voided_payment_reopens_its_invoice(app: App) -> None:
@@ -231,6 +266,30 @@ async def test_the_tax_is_on_the_price_before_or_after_the_discount(
     lines = [line("100.00", tax="TAX"), off]
     invoice = await app.invoice(await app.customer(), Line=lines, ApplyTaxAfterDiscount=is_first)
     assert (invoice["TxnTaxDetail"]["TotalTax"], invoice["TotalAmt"]) == (D(tax), D(total))
+
+
+async def test_a_discount_in_percent_is_answered_with_what_it_takes_off(app: App) -> None:
+    detail = {"PercentBased": True, "DiscountPercent": D("12.5")}
+    off = {"DetailType": "DiscountLineDetail", "DiscountLineDetail": detail}
+    invoice = await app.invoice(await app.customer(), Line=[line("100.20"), off])
+    assert (invoice["Line"][1]["Amount"], invoice["TotalAmt"]) == (D("12.53"), D("87.67"))
+    # Written back with another line, it takes off what the percentage is of that.
+    named = {"Id": invoice["Id"], "SyncToken": "0", "sparse": True}
+    changed = await app.write("Invoice", {**named, "Line": [line("200.00"), invoice["Line"][1]]})
+    assert (changed["Line"][1]["Amount"], changed["TotalAmt"]) == (D("25.00"), D("175.00"))
+
+
+@pytest.mark.parametrize("kind", ["Estimate", "Invoice", "CreditMemo", "RefundReceipt"])
+async def test_a_line_may_be_below_zero_and_a_total_may_not(app: App, kind: str) -> None:
+    body = form(await app.customer()) | ({"DepositToAccountRef": {"value": "2"}} if kind == "RefundReceipt" else {})
+    assert await app.fault(kind, body | {"Line": [line("-50.00")]}) == "2290"
+    off = {"DetailType": "DiscountLineDetail", "Amount": D("50.01"), "DiscountLineDetail": {"PercentBased": False}}
+    assert await app.fault(kind, body | {"Line": [line("50.00"), off]}) == "2290"
+    written = await app.write(kind, body | {"Line": [line("80.00"), line("-50.00")]})
+    assert written["TotalAmt"] == D("30.00")
+    named = {"Id": written["Id"], "SyncToken": "0", "sparse": True}
+    assert await app.fault(kind, {**named, "Line": [line("80.00"), line("-80.01")]}) == "2290"
+    assert (await app.write(kind, {**named, "Line": [line("80.00"), line("-80.00")]}))["TotalAmt"] == 0
 
 
 @pytest.mark.parametrize("days", [{"DueDays": -1}, {"DueDays": "x"}, {"DueDays": 10**9}, {"DayOfMonthDue": 32}])

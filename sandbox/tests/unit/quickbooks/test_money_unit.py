@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sandbox.quickbooks.faults import QuickBooksFault
-from sandbox.quickbooks.money import checked_amount, compute_totals, line_amount
+from sandbox.quickbooks.money import checked_amount, compute_totals, line_amount, with_discounts
 
 QUANTITIES = st.decimals(-100_000, 100_000, places=5)
 PRICES = st.decimals(-100_000, 100_000, places=7)
@@ -138,6 +138,20 @@ def test_a_discount_is_subtracted(line: dict[str, Any]) -> None:
 
 def test_a_discount_in_percent_is_rounded_half_up() -> None:
     assert compute_totals([item(Decimal("0.10")), discount_percent("5")], None).total == Decimal("0.09")
+
+
+@given(AMOUNTS, PERCENTS)
+def test_a_discount_in_percent_says_what_it_takes_off(amount: Decimal, percent: Decimal) -> None:
+    lines = [item(amount), discount_percent(str(percent))]
+    off = rounded_in_integers(int(amount * 100) * int(percent * 1000), 100 * 1000 * 100)
+    shown = with_discounts(lines)
+    assert shown == [lines[0], {**lines[1], "Amount": off}]
+    assert compute_totals(shown, None).total == amount - off
+
+
+def test_the_amount_of_a_discount_in_percent_is_the_percentages() -> None:
+    lines = [item(Decimal("100.20")), {**discount_percent("12.5"), "Amount": Decimal(99)}, discount("20.00")]
+    assert [line["Amount"] for line in with_discounts(lines)] == [Decimal("100.20"), Decimal("12.53"), Decimal("20.00")]
 
 
 def test_a_discount_lowers_the_taxed_part_by_its_share() -> None:

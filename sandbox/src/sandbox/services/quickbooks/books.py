@@ -17,12 +17,12 @@ from sandbox.quickbooks.forms import (
     deposited,
     display_name,
     named,
-    paid,
     shares,
     updated,
 )
 from sandbox.quickbooks.money import number
 from sandbox.services.quickbooks.deposits import deposit_of, prepared_deposit
+from sandbox.services.quickbooks.payments import prepared_payment
 from sandbox.services.quickbooks.store import Store
 from shared import decimal_json
 
@@ -93,8 +93,7 @@ class Books:
         givers = await self._store.cut_links_to(row)
         self._store.touch(row, body)
         row.is_deleted = True
-        await self._refresh({*targets, *givers})
-        await self._refresh_customer(row)
+        await self._refresh({*targets, *givers}, by=row)
         self._note(row, "deleted")
         return row
 
@@ -108,8 +107,7 @@ class Books:
         targets = await self._store.set_links(row, {})
         givers = await self._store.cut_links_to(row)
         self._store.touch(row, voided(body))
-        await self._refresh({*targets, *givers})
-        await self._refresh_customer(row)
+        await self._refresh({*targets, *givers}, by=row)
         self._note(row, "void")
         return row
 
@@ -210,9 +208,12 @@ class Books:
         if kind.name in UNIQUE_NAMES:
             return await self._named(kind, body, row)
         if kind.name == "Payment":
-            return await self._payment(body)
+            body = await prepared_payment(self._store, body)
+            return {**body, "CustomerRef": await self._with_name("Customer", body["CustomerRef"])}
         if kind.name == "Deposit":
             return await prepared_deposit(self._store, body, row)
+        if kind.name == "Item":
+            await self._check_item_name(body, row)
         if kind.name not in FORMS:
             return {"Active": True, **body}
         body = {**body, "DocNumber": await self._number(kind, body, row, allows_taken=allows_taken_number)}
@@ -248,26 +249,9 @@ class Books:
             raise faults.duplicate_name()
         return named(body, name, is_customer=kind.name == "Customer")
 
-    async def _payment(self, body: Document) -> Document:
-        total, given = number(body["TotalAmt"], "TotalAmt"), ZERO
-        if total < 0:
-            raise faults.negative_amount()
-        wanted = shares(body)
-        for (kind, object_id), amount in wanted.items():
-            target = await self._store.find(kind, object_id)
-            if target is None:
-                raise faults.invalid_reference("LinkedTxn")
-            if target.customer_id != (body.get("CustomerRef") or {}).get("value"):
-                raise faults.business("The customer of the payment is not the customer of what it pays.")
-            given += amount if kind == "Invoice" else -amount
-        if given > total:
-            raise faults.business("The amount applied is more than the amount of the payment.")
-        body = paid(body, total, given)
-        body["CustomerRef"] = await self._with_name("Customer", body["CustomerRef"])
-        desk = await self._store.desk(body)
-        body["TxnDate"] = body.get("TxnDate") or desk.today.isoformat()
-        check_open(body, desk)
-        return body
+    async def _check_item_name(self, body: Document, row: QbObject | None) -> None:
+        if await self._store.holder_of_name(body["Name"], kinds=("Item",), except_for=row) is not None:
+            raise faults.duplicate_name("product or service")
 
     async def _number(self, kind: Kind, body: Document, row: QbObject | None, *, allows_taken: bool) -> str | None:
         """Its own number where the company lets apps choose, else the next of the server's sequence."""
@@ -303,12 +287,14 @@ class Books:
         return links
 
     async def _link(self, row: QbObject, links: dict[tuple[str, int], Decimal] | None) -> None:
-        if links is not None:
-            await self._refresh({*await self._store.set_links(row, links), (row.kind, row.id)})
-        await self._refresh_customer(row)
+        changed = set() if links is None else {*await self._store.set_links(row, links), (row.kind, row.id)}
+        await self._refresh(changed, by=row)
 
-    async def _refresh(self, changed: set[tuple[str, int]]) -> None:
-        """Work out anew what transactions owe, have left, and are linked with."""
+    async def _refresh(self, changed: set[tuple[str, int]], *, by: QbObject) -> None:
+        """Work out anew what transactions owe, have left, and are linked with, and what that leaves their customers
+        owing: what a parent pays may be its job's.
+        """
+        customers = {by.customer_id}
         for kind, object_id in sorted(changed):
             row = await self._store.find(kind, object_id, lock=True)
             if row is None:
@@ -321,6 +307,9 @@ class Books:
             (self._store.put if is_echo else self._store.touch)(row, after)
             if not is_echo:
                 self._note(row, "updated")
+            customers.add(row.customer_id)
+        for customer_id in sorted(filter(None, customers)):
+            await self._refresh_customer(customer_id)
 
     async def _standing(self, row: QbObject, body: Document) -> Document:
         outgoing, incoming = await self._store.links_from(row), await self._store.links_to(row)
@@ -353,8 +342,8 @@ class Books:
                 after["TxnStatus"] = "Accepted" if body.get("AcceptedDate") else "Pending"
         return after
 
-    async def _refresh_customer(self, row: QbObject) -> None:
-        customer = await self._store.find("Customer", row.customer_id, lock=True) if row.customer_id else None
+    async def _refresh_customer(self, customer_id: str) -> None:
+        customer = await self._store.find("Customer", customer_id, lock=True)
         if customer is not None:
             await self._refresh_balance(customer)
 

@@ -1,6 +1,6 @@
 """A company's books in the database: objects, links between transactions, what an app is to hear of."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -17,7 +17,7 @@ from sandbox.models import QbCompany, QbEmail, QbEvent, QbLedgerEntry, QbLink, Q
 from sandbox.quickbooks import faults
 from sandbox.quickbooks.controls import EventFault, QuickBooksControls
 from sandbox.quickbooks.derived import invoice_link
-from sandbox.quickbooks.entities import TOLD, Kind
+from sandbox.quickbooks.entities import TOLD, UNIQUE_NAMES, Kind
 from sandbox.quickbooks.forms import ZERO, Desk, Document, object_number
 from shared import decimal_json
 
@@ -182,13 +182,15 @@ class Store:
         )
         return givers
 
-    async def holder_of_name(self, name: str, *, except_for: QbObject | None = None) -> QbObject | None:
-        """The customer or vendor, active or not, that bears this name."""
+    async def holder_of_name(
+        self, name: str, *, kinds: Collection[str] = UNIQUE_NAMES, except_for: QbObject | None = None
+    ) -> QbObject | None:
+        """The object of these kinds, active or not, that bears this name."""
         found = await self._session.scalars(
             select(QbObject).where(
                 QbObject.realm_id == self.company.realm_id,
                 QbObject.name == name.lower(),
-                QbObject.kind.in_(("Customer", "Vendor")),
+                QbObject.kind.in_(kinds),
                 ~QbObject.is_deleted,
             )
         )
