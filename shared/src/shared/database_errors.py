@@ -1,7 +1,7 @@
 """What an error of the database means to those who asked."""
 
 import asyncpg
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from shared.errors import AlreadyExists, AppError, Conflict, Invalid, ServiceUnavailable
@@ -9,7 +9,7 @@ from shared.errors import AlreadyExists, AppError, Conflict, Invalid, ServiceUna
 
 def translate_database_error(error: BaseException) -> AppError | None:
     """What a database error means to a caller; None where it is our own mistake."""
-    cause = _asyncpg_cause(error)
+    cause = cause_of(error)
     match cause:
         case asyncpg.UniqueViolationError():
             return AlreadyExists("This exists already.")
@@ -38,11 +38,12 @@ def translate_database_error(error: BaseException) -> AppError | None:
 def refuses_values(error: BaseException) -> bool:
     """Whether the database is there, and refuses what it was given: that breaks a rule, or cannot be stored at all."""
     refusals = asyncpg.IntegrityConstraintViolationError | asyncpg.DataError | asyncpg.ProgramLimitExceededError
-    return isinstance(_asyncpg_cause(error), refusals | UnicodeEncodeError)
+    return isinstance(cause_of(error), refusals | UnicodeEncodeError)
 
 
-def _asyncpg_cause(error: BaseException) -> BaseException:
-    seen = error.orig if isinstance(error, DBAPIError) and error.orig else error
+def cause_of(error: BaseException) -> BaseException:
+    """What stands behind SQLAlchemy's error: asyncpg's own, or what a column made of its value."""
+    seen = error.orig if isinstance(error, StatementError) and error.orig else error
     while seen.__cause__ is not None and not isinstance(seen, asyncpg.PostgresError):
         seen = seen.__cause__
     return seen

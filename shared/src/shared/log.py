@@ -12,6 +12,8 @@ import structlog
 
 _DETAIL = re.compile(r"DETAIL:.*?(?=\n\[SQL|\n\nThe above exception|\n\nDuring handling|\Z)", re.DOTALL)
 """What PostgreSQL says of a refused row: the row itself."""
+_ARGUMENT = re.compile(r"(invalid input for query argument \$\d+).*?(?=\n|\\n|\Z)")
+"""What asyncpg says of a value that it cannot send: the value's beginning."""
 _PHONE = re.compile(r"\+?1?\d{10,14}\b")
 
 
@@ -22,7 +24,12 @@ def mask_phones(text: str) -> str:
 
 def without_rows(text: str) -> str:
     """What an error of the database says, without the values that it names."""
-    return _DETAIL.sub("DETAIL: (left out)", text)
+    return _ARGUMENT.sub(r"\1", _DETAIL.sub("DETAIL: (left out)", text))
+
+
+def said_of(error: BaseException) -> str:
+    """An error in short, to be kept beside what it befell: without the values of a refused row."""
+    return without_rows(repr(error))[:500]
 
 
 def _mask(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

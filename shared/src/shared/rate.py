@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.database import Begin
+from shared.log import said_of
 
 LEAD_SECONDS = 0.3
 """A slot lies at least this far ahead, so that the intent can commit before it."""
@@ -141,7 +142,7 @@ class RateLimiter:
             async with asyncio.timeout(GIVE_BACK_SECONDS):
                 await self._execute(_GIVE_BACK, width=1 / self._rate, reserved_to=reserved_to)
         except (SQLAlchemyError, OSError) as error:
-            log.info("rate.slot_lost", key=self._key, error=repr(error)[:500])
+            log.info("rate.slot_lost", key=self._key, error=said_of(error))
 
     async def back_off(self, seconds: float) -> None:
         """The provider counts too many: nobody calls for a while."""

@@ -1,5 +1,5 @@
 import pytest
-from shared.log import mask_phones, without_rows
+from shared.log import mask_phones, said_of, without_rows
 
 
 @pytest.mark.parametrize("phone", ["+16175550123", "16175550123", "6175550123"])
@@ -32,3 +32,13 @@ def test_of_a_refused_row_the_rule_is_logged_and_not_the_row() -> None:
     assert said.count("The above exception") == 1
     assert said.endswith("[SQL: INSERT INTO customer]")
     assert without_rows("no row at all") == "no row at all"
+
+
+def test_nor_is_the_value_that_could_not_be_sent() -> None:
+    said = without_rows("invalid input for query argument $3: 'Ana Lima \\ud83d' (no such character)\n[SQL: UPDATE x]")
+    assert said == "invalid input for query argument $3\n[SQL: UPDATE x]"
+
+
+def test_what_is_kept_of_an_error_is_short_and_names_no_row() -> None:
+    kept = said_of(RuntimeError(REFUSED + "x" * 1000))
+    assert ("Ana" in kept, "ck_x" in kept, len(kept) <= 500) == (False, True, True)

@@ -9,6 +9,7 @@ from datetime import timedelta
 import structlog
 from shared.database import Begin, UnitOfWork
 from shared.errors import AppError, ProviderError
+from shared.log import said_of
 from sqlalchemy.exc import SQLAlchemyError
 
 from billing.provider import CompanySuspended, NotConnected, QuickBooksRefused
@@ -65,7 +66,7 @@ class Leases:
                 async with self._begin() as tx:
                     await (await tx.aget(MarkService)).renew(held.realm_id, held.name)
             except (SQLAlchemyError, OSError) as error:
-                log.warning("sync.lease_not_renewed", realm_id=held.realm_id, mark=held.name, error=repr(error)[:500])
+                log.warning("sync.lease_not_renewed", realm_id=held.realm_id, mark=held.name, error=said_of(error))
         log.error("sync.hangs", realm_id=held.realm_id, mark=held.name)
 
     @asynccontextmanager
@@ -84,7 +85,7 @@ class Leases:
                 raise
 
     async def _put_off(self, held: Held, error: Exception) -> None:
-        words = error.message if isinstance(error, AppError) else repr(error)[:500]
+        words = error.message if isinstance(error, AppError) else said_of(error)
         is_refused = isinstance(error, QuickBooksRefused) and not isinstance(error, CompanySuspended)
         pause = RETRY_REFUSED if is_refused else RETRY
         log.info("sync.put_off", realm_id=held.realm_id, mark=held.name, error=words)

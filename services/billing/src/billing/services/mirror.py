@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from shared.database import UnitOfWork
-from shared.database_errors import refuses_values
+from shared.database_errors import cause_of, refuses_values
 from sqlalchemy import select, text, update
 
 from billing.models import Connection, Item, Term, among
@@ -51,8 +51,8 @@ def is_about_values(error: Exception) -> bool:
     """Whether what was to be stored is the reason: it breaks a rule of the database, or something in it is as nobody
     thought of. Not where the database is away, busy, or otherwise than this version expects it.
     """
-    is_unforeseen = isinstance(error, ArithmeticError | AttributeError | LookupError | TypeError | ValueError)
-    return refuses_values(error) or is_unforeseen
+    unforeseen = ArithmeticError | AttributeError | LookupError | TypeError | ValueError
+    return refuses_values(error) or isinstance(cause_of(error), unforeseen)
 
 
 class MirrorService:
@@ -85,11 +85,11 @@ class MirrorService:
                 found[entity] = ids - known
         return found
 
-    async def store(self, realm_id: str, entity: str, seen: Sequence[Seen]) -> set[str]:
+    async def store(self, realm_id: str, entity: str, seen: Sequence[Seen]) -> References:
         """Take over what was read, where it is not older than what we have.
 
-        Whatever it names has to be mirrored already; what cannot be had stands as an inactive stub. Returns the ids of
-        invoices whose balance may be another now: read them again.
+        Whatever it names has to be mirrored already; what cannot be had stands as an inactive stub. Returns the
+        invoices and credit memos of which something else may be left now: read them again.
         """
         readable = {one.id: one for one in seen if not isinstance(one, Garbled)}
         await self._serialise(realm_id)
@@ -110,7 +110,7 @@ class MirrorService:
             case "CreditMemo":
                 await self._forms.store_credit_memos(realm_id, ordered, rows, customers)
         await self._uow.session.flush()
-        return set()
+        return {}
 
     async def _serialise(self, realm_id: str) -> None:
         """One writer of a company's mirror at a time: notices, changes, pulls and answers to writes all end here."""

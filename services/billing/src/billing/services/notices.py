@@ -12,6 +12,7 @@ from shared.database import Begin, UnitOfWork
 from shared.errors import ProviderUnavailable
 from shared.failpoints import failpoint
 from shared.ids import uuid7
+from shared.log import said_of
 from sqlalchemy import or_, select
 from sqlalchemy.dialects.postgresql import insert
 
@@ -136,7 +137,7 @@ class NoticeProcess:
         except Exception as error:
             if len(notices) == 1:
                 log.warning("notice.put_off", notice=notices[0].event_id, exc_info=error)
-                await self._settle(notices, repr(error)[:500])
+                await self._settle(notices, said_of(error))
                 return 1
             # One of them cannot be mirrored: find it, and let the others through.
             for notice in notices:

@@ -171,11 +171,14 @@ class PullProcess:
                 raise
             log.warning("pull.stored_in_parts", realm_id=realm_id, name=name, error=type(error).__name__)
         left_out = await self._store_parts(realm_id, name, page)
+        if left_out is None:
+            return False
         lacking[entity] = lacking.get(entity, set()) | left_out
         return await self.store(realm_id, name, replace(page, rows=[], again=again | left_out))
 
-    async def _store_parts(self, realm_id: str, name: str, page: Page) -> set[str]:
-        """Store a page's rows, halving it until whatever cannot be stored is alone; returns the ids of that.
+    async def _store_parts(self, realm_id: str, name: str, page: Page) -> set[str] | None:
+        """Store a page's rows, halving it until whatever cannot be stored is alone; returns the ids of that, or None
+        where the kind does not go on from here.
 
         Raises what stands against them where those are many: then something is wrong here, not with them.
         """
@@ -183,7 +186,8 @@ class PullProcess:
         while parts:
             rows = parts.popleft()
             try:
-                await self.store(realm_id, name, replace(page, rows=rows, next=page.start, is_last=False))
+                if not await self.store(realm_id, name, replace(page, rows=rows, next=page.start, is_last=False)):
+                    return None
             except Exception as error:
                 is_many = len(left_out) >= MOST_LEFT_OUT
                 if is_many or not is_about_values(error):

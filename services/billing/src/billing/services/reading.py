@@ -108,17 +108,17 @@ class Reader:
         return complete
 
     async def _store(self, realm_id: str, found: Found) -> None:
-        touched: set[str] = set()
+        touched: References = {}
         async with self._begin() as tx:
             mirror = await tx.aget(MirrorService)
             for entity in ENTITIES:
                 if found.get(entity):
-                    touched |= await mirror.store(realm_id, entity, found[entity])
+                    touched = _merged((touched, await mirror.store(realm_id, entity, found[entity])))
                     await mirror.note_tax(realm_id, found[entity])
-            # Their balances moved, of which QuickBooks may tell nothing.
-            await (await tx.aget(MarkService)).read_again(
-                realm_id, "Invoice", touched - {one.id for one in found.get("Invoice", ())}
-            )
+            marks = await tx.aget(MarkService)
+            for entity, ids in touched.items():
+                # What is left of them moved, of which QuickBooks may tell nothing.
+                await marks.read_again(realm_id, entity, ids - {one.id for one in found.get(entity, ())})
 
 
 def _merged(parts: Iterable[References]) -> References:
