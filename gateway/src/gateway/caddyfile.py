@@ -14,6 +14,8 @@ from gateway.settings import environment
 PUBLIC_PREFIXES = ("/webhooks/", "/public/")
 PUBLIC_OPERATIONS = {("post", "/api/v1/session")}
 PLAIN_LIMIT = "1MiB"
+_KEPT = "header >Cache-Control no-cache"
+"""Of what says nothing of anybody: a browser may keep it, and asks whether it still holds."""
 # From CRM_PORT_BASE, on one machine.
 OFFSETS = {"contacts": 10, "campaigns": 20, "messaging": 30, "billing": 40, "gateway": 50}
 
@@ -193,6 +195,7 @@ def _pages(edge: Edge) -> list[str]:
         "@pages path / /docs /docs/*",
         "handle @pages {",
         "\timport page_headers",
+        f"\t{_KEPT}",
         "\timport nobody",
         f"\timport to_gateway {edge.upstreams['gateway']}",
         "}",
@@ -202,7 +205,7 @@ def _pages(edge: Edge) -> list[str]:
     files = [f"\troot * {_quoted(edge.web_root)}", "\ttry_files {path} /index.html", "\tfile_server"]
     docs = [line.replace("path / /docs", "path /docs") for line in asked]
     reserved = "not path /api/* /webhooks/* /public/* /internal/* /sandbox/*"
-    return [*docs, f"@web {reserved}", "handle @web {", "\timport page_headers", *files, "}"]
+    return [*docs, f"@web {reserved}", "handle @web {", "\timport page_headers", f"\t{_KEPT}", *files, "}"]
 
 
 def _site(edge: Edge) -> str:

@@ -23,6 +23,8 @@ router = ApiRouter(tags=["internal"])
 
 TOKEN_HEADER = "X-CRM-Token"  # noqa: S105 - the header's name
 MARK_HEADER = "x-crm-request"
+_SIGNED_OUT_POLICY = "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+"""The page is shown wherever somebody wanted to go, also where nothing may be loaded."""
 
 
 class ServiceCredentials(Body):
@@ -90,4 +92,5 @@ async def authorize(request: Request) -> Response:
 def _signed_out(refusal: Unauthorized) -> HTMLResponse:
     """For a browser that goes somewhere by itself, as back from a consent: it has nothing to show a problem with."""
     page = resources.files("gateway").joinpath("web", "signed_out.html").read_text()
-    return HTMLResponse(page, status_code=refusal.status, headers={"WWW-Authenticate": "Bearer"})
+    headers = {"WWW-Authenticate": "Bearer", "Content-Security-Policy": _SIGNED_OUT_POLICY}
+    return HTMLResponse(page, status_code=refusal.status, headers=headers)
