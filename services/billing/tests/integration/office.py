@@ -120,6 +120,7 @@ class Office:
             await clock.set(at)
 
     async def advance(self, by: timedelta) -> None:
+        self.person_token = ""  # It lasts an hour.
         await self.set_clock(await self.now() + by)
 
     async def somebody_waits(self) -> None:

@@ -118,6 +118,28 @@ async def test_a_feed_has_the_names_of_now(office: Office) -> None:
     )
 
 
+async def test_a_change_of_the_person_is_a_change_of_their_visits(office: Office) -> None:
+    primary, secondary = await ana(office), await ana(office, first_name="A.")
+    calendar = await a_calendar(office)
+    visit = await a_visit(office, await a_job(office, secondary), at(days=1))
+
+    async def moment() -> Any:
+        event = (await feed(office, calendar))[visit["id"]]
+        assert event["DTSTAMP"].dt == event["LAST-MODIFIED"].dt
+        return event["LAST-MODIFIED"].dt
+
+    first = await moment()
+    await office.advance(timedelta(hours=1))
+    await ana(office, contact_id=secondary, first_name="A.", phones=["+16175550109"], version=2)
+    changed = await moment()
+    await office.advance(timedelta(hours=1))
+    await merge(office, secondary, primary)
+    merged = await moment()
+    await office.advance(timedelta(hours=1))
+    assert first < changed < merged
+    assert await moment() == merged
+
+
 async def test_a_company_is_called_by_its_name(office: Office) -> None:
     calendar = await a_calendar(office)
     job = await a_job(office, await office.knows(company="Elm Condo Trust"))

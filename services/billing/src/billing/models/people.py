@@ -37,6 +37,8 @@ class ContactCopy(Base):
     name_keys: Mapped[list[str]] = mapped_column(ARRAY(TEXT), default=list)
     """By which customers of the same name are found (matching.py)."""
     is_active: Mapped[bool] = mapped_column(default=True)
+    changed_at: Mapped[datetime | None]
+    """When somebody else was told of last under this id: themselves, or whom they became by a merge."""
 
 
 class ErasedContact(Base):

@@ -68,6 +68,8 @@ class CalendarService:
 
 
 def _entry(visit: Visit, job: Job, contact: ContactCopy | None) -> Entry:
+    # Somebody's name and number stand in it as well.
+    changed = [visit.changed_at, job.changed_at, contact.changed_at if contact else None]
     return Entry(
         visit_id=visit.id,
         version=visit.version,
@@ -75,7 +77,7 @@ def _entry(visit: Visit, job: Job, contact: ContactCopy | None) -> Entry:
         starts_at=visit.starts_at,
         minutes=visit.minutes,
         is_cancelled=visit.is_cancelled,
-        changed_at=max(visit.changed_at, job.changed_at),
+        changed_at=max(at for at in changed if at is not None),
         title=job.title,
         contact_name=name_of(contact),
         # The primary one is the first: whoever drives there may have to call, and needs no other.

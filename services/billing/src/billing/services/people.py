@@ -156,10 +156,9 @@ class PeopleService:
                 newest[item.contact_id] = item
         if not newest:
             return
-        statement = insert(ContactCopy).values([_copy(newest[key]) for key in sorted(newest)])
-        columns = {
-            name: statement.excluded[name] for name in _copy(next(iter(newest.values()))) if name != "contact_id"
-        }
+        copies = [{**_copy(newest[key]), "changed_at": self._uow.now} for key in sorted(newest)]
+        statement = insert(ContactCopy).values(copies)
+        columns = {name: statement.excluded[name] for name in copies[0] if name != "contact_id"}
         changed = await self._uow.session.execute(
             statement.on_conflict_do_update(
                 index_elements=["contact_id"], set_=columns, where=ContactCopy.version < statement.excluded.version
@@ -223,7 +222,13 @@ class PeopleService:
                 where=ContactAlias.version < statement.excluded.version,
             ).returning(ContactAlias.secondary_id)
         )
-        return applied.first() is not None
+        if applied.first() is None:
+            return False
+        shown = (secondary, await self.person(primary))
+        await self._uow.session.execute(
+            update(ContactCopy).where(ContactCopy.contact_id.in_(shown)).values(changed_at=self._uow.now)
+        )
+        return True
 
     async def record_erasure(self, event: ContactErased) -> None:
         """Forget who it was. The books stay: they are the company's, and the law asks for them."""
