@@ -25,6 +25,7 @@ __all__ = [
     "NothingToCallIt",
     "NumbersNotOurs",
     "OfAnotherCompany",
+    "PartsChanged",
     "PeriodClosed",
     "PriceChanged",
     "StateRefused",
@@ -101,6 +102,12 @@ class NoEmailAddress(Conflict):
 
 class AlreadyAnswered(Conflict):
     code = "already_answered"
+
+
+class PartsChanged(Conflict):
+    """Earlier parts of an estimate are none of its lines any more."""
+
+    code = "parts_changed"
 
 
 class PriceChanged(Conflict):

@@ -58,13 +58,19 @@ def _gross(lines: Sequence[Line]) -> int:
 
 
 def split_by_share(amounts: Sequence[int], billed: Sequence[int], share: Decimal) -> list[int]:
-    """`share` (0 to 1) of each amount, half up, but never more than is left of it after what was `billed`.
+    """`share` (0 to 1) of each amount, half up, but never more than is left of it after what was `billed`. Amounts may
+    be below zero, as where somebody types a discount like that.
 
     Raises ValueError unless 0 < share <= 1.
     """
     if not 0 < share <= 1:
         raise ValueError("a share is more than 0 and at most 1")
     return [
-        max(0, min(to_cents(Decimal(amount).scaleb(-2) * share), amount - done))
+        _within(to_cents(Decimal(amount).scaleb(-2) * share), amount - done)
         for amount, done in zip(amounts, billed, strict=True)
     ]
+
+
+def _within(part: int, left: int) -> int:
+    """Between nothing and what is left."""
+    return max(0, min(part, left)) if left >= 0 else min(0, max(part, left))

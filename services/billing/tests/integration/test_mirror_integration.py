@@ -227,6 +227,21 @@ async def test_credit_that_is_applied_is_no_money(connected: Office) -> None:
     assert await compared(connected) == []
 
 
+async def test_what_is_left_of_a_memo_is_read_again_where_only_the_payment_that_used_it_up_is_told(
+    connected: Office,
+) -> None:
+    ana = await connected.new_customer("Ana Lima")
+    invoice = await form(connected, "Invoice", ana["Id"], "80.00")
+    memo = await form(connected, "CreditMemo", ana["Id"], "80.00")
+    await connected.settle()
+    await connected.turn(events=LOST)
+    used = await pay(connected, ana["Id"], "0", ("80", "Invoice", invoice["Id"]), ("80", "CreditMemo", memo["Id"]))
+    await (await reader(connected)).take_again(REALM, {"Payment": {used["Id"]}})
+    await connected.settle()
+    assert (await by_id(connected, CreditMemo, memo)).remaining_cents == 0
+    assert (await by_id(connected, Invoice, invoice)).balance_cents == 0
+
+
 async def test_of_a_payment_with_credit_only_the_money_is_told(connected: Office) -> None:
     ana = await connected.new_customer("Ana Lima")
     first = await form(connected, "Invoice", ana["Id"], "50.00")

@@ -11,7 +11,8 @@ import pytest
 from billing import documents
 from billing.allocation import money_shares
 from billing.lines import Line, LineKind, item_line, read_lines, share_of, store_lines
-from billing.models import Estimate, Invoice
+from billing.models import Application, Estimate, Invoice, Payment
+from billing.services.payments import money_of
 from billing.totals import compute_totals, line_amounts, split_by_share, taxable_cents
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -131,14 +132,19 @@ def test_a_line_is_rounded_half_up_once(quantity: str, price: str, cents: int) -
 shares_of_one = st.decimals(min_value="0.0000001", max_value=1, places=7)
 
 
-@given(st.lists(st.tuples(st.integers(0, 10**12), st.integers(0, 10**12)), max_size=10), shares_of_one)
+cents_either_way = st.integers(-(10**12), 10**12)
+"""A discount is also typed as a line below zero."""
+
+
+@given(st.lists(st.tuples(cents_either_way, st.integers(0, 10**12)), max_size=10), shares_of_one)
 def test_a_part_is_never_more_than_what_is_left(lines: list[tuple[int, int]], share: Decimal) -> None:
-    amounts, billed = [amount for amount, _ in lines], [min(amount, done) for amount, done in lines]
-    parts = split_by_share(amounts, billed, share)
-    assert all(0 <= part <= amount - done for part, amount, done in zip(parts, amounts, billed, strict=True))
+    amounts = [amount for amount, _ in lines]
+    billed = [min(amount, done) if amount > 0 else max(amount, -done) for amount, done in lines]
+    for part, amount, done in zip(split_by_share(amounts, billed, share), amounts, billed, strict=True):
+        assert min(0, amount - done) <= part <= max(0, amount - done)
 
 
-@given(st.lists(st.integers(0, 10**12), min_size=1, max_size=10), st.lists(shares_of_one, max_size=8))
+@given(st.lists(cents_either_way, min_size=1, max_size=10), st.lists(shares_of_one, max_size=8))
 def test_parts_and_the_rest_are_the_whole(amounts: list[int], shares: list[Decimal]) -> None:
     billed = [0] * len(amounts)
     for share in shares:
@@ -198,6 +204,23 @@ def test_money_and_credit_together_are_what_the_invoices_got(shares: list[tuple[
     for name, cents in money:
         by_credit[name] -= cents
     assert all(cents >= 0 for cents in by_credit.values())
+
+
+@pytest.mark.parametrize(
+    ("amount", "unapplied", "memo", "money"),
+    [
+        pytest.param(150, 0, 0, 150, id="money alone"),
+        pytest.param(200, 50, 0, 150, id="some is left"),
+        pytest.param(100, 0, 50, 100, id="a memo"),
+        pytest.param(100, 0, 0, 100, id="a journal entry, which is not mirrored"),
+        pytest.param(0, 0, 150, 0, id="credit alone"),
+    ],
+)
+def test_what_a_payment_brings_more_than_it_is_is_credit(amount: int, unapplied: int, memo: int, money: int) -> None:
+    shares = [Application(invoice_id=ID, amount_cents=150)]
+    shares += [Application(credit_memo_id=ID, amount_cents=memo)] if memo else []
+    payment = Payment(amount_cents=amount, unapplied_cents=unapplied)
+    assert sum(cents for _, cents in money_of(payment, shares)) == money
 
 
 def test_credit_is_taken_from_the_first_invoices() -> None:

@@ -26,6 +26,7 @@ from billing.errors import (
     NotWritten,
     NumbersNotOurs,
     OfAnotherCompany,
+    PartsChanged,
     PeriodClosed,
     PriceChanged,
 )
@@ -157,7 +158,7 @@ class ShownInvoice:
         return InvoiceOut(
             **_fields(row, customer, await self._forms.shown_totals(row), await self.today()),
             qb_id=row.qb_id,
-            lines=[LineOut.of(line, row.currency, items) for line in lines],
+            lines=LineOut.all_of(lines, row.currency, items),
             email=row.email,
             memo=row.memo,
             accepted_total=await self._accepted_total(row),
@@ -277,6 +278,7 @@ async def list_invoices(
         NotConnected,
         OfAnotherCompany,
         InvalidTransition,
+        PartsChanged,
         PriceChanged,
         AlreadyInvoiced,
         NothingLeft,

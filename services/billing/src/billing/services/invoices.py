@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from itertools import zip_longest
 from uuid import UUID
 
 from shared.database import Begin, UnitOfWork
@@ -12,7 +13,7 @@ from shared.ids import uuid7
 from shared.rules.money import Money
 from sqlalchemy import select
 
-from billing.errors import AlreadyInvoiced, NoEmailAddress, NothingLeft, NotWritten, PriceChanged
+from billing.errors import AlreadyInvoiced, NoEmailAddress, NothingLeft, NotWritten, PartsChanged, PriceChanged
 from billing.lines import Line, read_lines, share_of, store_lines
 from billing.models import Connection, Customer, Estimate, Invoice, Term
 from billing.queries import terms
@@ -74,8 +75,8 @@ class InvoiceService:
         a time.
 
         Raises NotConnected, OfAnotherCompany, InvalidTransition where the estimate is not accepted, PriceChanged where
-        it costs something else by now than was accepted, AlreadyInvoiced, NothingLeft, or what would keep QuickBooks
-        from taking it.
+        it costs something else by now than was accepted, AlreadyInvoiced, NothingLeft, PartsChanged where earlier parts
+        are none of its lines any more, or what would keep QuickBooks from taking it.
         """
         estimate = await self._estimates.get(new.estimate_id, lock=True)
         connection = await self._connections.active_for(estimate.realm_id)
@@ -158,8 +159,8 @@ class InvoiceService:
         if any(invoice.part is InvoicePart.FULL for invoice in earlier):
             raise AlreadyInvoiced("This estimate is invoiced in full already.", invoice_id=str(earlier[0].id))
         amounts = line_amounts(lines)
-        billed = _billed(len(lines), earlier)
-        left = [max(0, amount - done) for amount, done in zip(amounts, billed, strict=True)]
+        billed = _billed(estimate, lines, earlier)
+        left = [amount - done for amount, done in zip(amounts, billed, strict=True)]
         if not any(left):
             raise NothingLeft("Everything of this estimate is invoiced already.")
         cents = left if new.share is None else split_by_share(amounts, billed, new.share)
@@ -226,13 +227,25 @@ class InvoiceService:
         return done
 
 
-def _billed(count: int, earlier: Sequence[Invoice]) -> list[int]:
-    """Cents of each of so many lines that earlier invoices bill."""
-    billed = [0] * count
-    for invoice in earlier:
-        for place, cents in enumerate(invoice.shares[:count]):
-            billed[place] += cents
-    return billed
+def _billed(estimate: Estimate, lines: Sequence[Line], earlier: Sequence[Invoice]) -> list[int]:
+    """Cents of each line that earlier invoices bill.
+
+    Raises PartsChanged where that cannot be said: the lines are others by now, or the invoices say something else.
+    """
+    shares = zip_longest(*(invoice.shares for invoice in earlier), fillvalue=0)
+    billed = [sum(cents) for cents in shares]
+    billed += [0] * (len(lines) - len(billed))
+    fits = not any(billed[len(lines) :]) and all(
+        min(0, amount) <= done <= max(0, amount) for amount, done in zip(line_amounts(lines), billed, strict=False)
+    )
+    in_books = sum(invoice.subtotal_cents for invoice in earlier)
+    if not fits or compute_totals(share_of(lines, billed[: len(lines)], ""), None).subtotal != in_books:
+        numbers = ", ".join(str(invoice.number) for invoice in earlier)
+        raise PartsChanged(
+            f"What was billed of {estimate.number} before ({numbers}) is no part of its lines any more: one of them was"
+            " changed in QuickBooks. Bill the rest there, or void what was billed and bill all of it anew."
+        )
+    return billed[: len(lines)]
 
 
 def _prefix(new: NewInvoice, estimate: Estimate) -> str:

@@ -38,12 +38,12 @@ class PaymentMirror:
 
     async def store(
         self, realm_id: str, kind: PaymentKind, seen: Sequence[Seen], rows: Rows, customers: Mapping[str, Party]
-    ) -> set[str]:
-        """Take over what is not older. Returns the ids, in QuickBooks, of invoices that lost or got a share."""
+    ) -> dict[str, set[str]]:
+        """Take over what is not older. Returns the invoices and memos that lost or got a share: entity → ids there."""
         former = await self.applications([row.id for row in rows.values()])
         invoices = await self._ids(Invoice, realm_id, _shared(seen, "Invoice"))
         memos = await self._ids(CreditMemo, realm_id, _shared(seen, "CreditMemo"))
-        touched: set[UUID] = set()
+        touched, used = set[UUID](), set[UUID]()
         new: list[Payment] = []
         changed: list[Change] = []
         for one in seen:
@@ -58,16 +58,20 @@ class PaymentMirror:
                 new.append(row)
             customer = await self._customer(one, row, customers)
             self._apply(row, one, customer, former.get(row.id, []), shares)
-            touched |= {share.invoice_id for share in (*former.get(row.id, []), *shares) if share.invoice_id}
+            moved = (*former.get(row.id, []), *shares)
+            touched |= {share.invoice_id for share in moved if share.invoice_id}
+            used |= {share.credit_memo_id for share in moved if share.credit_memo_id}
             changed.append((row, former.get(row.id, []), shares))
         await insert_all(self._uow.session, new)
         await self._replace(changed)
         await self.date_invoices(touched)
-        return set(
-            await self._uow.session.scalars(
-                select(Invoice.qb_id).where(among(Invoice.id, touched), Invoice.qb_id.is_not(None))
-            )
-        )
+        return {"Invoice": await self._qb_ids(Invoice, touched), "CreditMemo": await self._qb_ids(CreditMemo, used)}
+
+    async def _qb_ids(self, model: type[Invoice] | type[CreditMemo], ids: Collection[UUID]) -> set[str]:
+        if not ids:
+            return set()
+        known = select(model.qb_id).where(among(model.id, ids), model.qb_id.is_not(None))
+        return {str(qb_id) for qb_id in await self._uow.session.scalars(known)}
 
     async def date_invoices(self, invoice_ids: Collection[UUID]) -> None:
         """Those that are paid were paid on the day of their last payment, whichever of the two we read first."""
@@ -118,7 +122,7 @@ class PaymentMirror:
         row.touch()
         event = _event(row, is_new=is_new, was_money=was_money)
         if event is not None:
-            self._announcer.payment_moved(event, row, customer, money_of(shares), is_new=is_new)
+            self._announcer.payment_moved(event, row, customer, money_of(row, shares), is_new=is_new)
 
     async def _replace(self, changed: Iterable[Change]) -> None:
         """All of them at once: a page of payments is a thousand."""
@@ -178,9 +182,13 @@ def _application(share: Share, invoices: Mapping[str, UUID], memos: Mapping[str,
     return unwatched(Application, invoice_id=invoice_id, credit_memo_id=memo_id, amount_cents=share.amount_cents)
 
 
-def money_of(shares: Sequence[Application]) -> list[tuple[UUID, int]]:
-    """The cents that went to each invoice as money, not as credit."""
-    credit = sum(share.amount_cents for share in shares if share.credit_memo_id)
+def money_of(row: Payment, shares: Sequence[Application]) -> list[tuple[UUID, int]]:
+    """The cents that went to each invoice as money, not as credit: that of memos, and of whatever else the payment
+    brought more with than it is (journal entries, checks).
+    """
+    memos = sum(share.amount_cents for share in shares if share.credit_memo_id)
+    given = sum(share.amount_cents for share in shares if share.invoice_id)
+    credit = max(memos, given - (row.amount_cents - row.unapplied_cents))
     taken = [(str(share.invoice_id), share.amount_cents) for share in shares if share.invoice_id]
     return [(UUID(invoice), cents) for invoice, cents in money_shares(taken, credit)]
 

@@ -56,7 +56,7 @@ class TellingService:
                 self._announcer.say_invoice(event, row, customer)
             else:
                 assert issubclass(event, billing.PaymentMoved)  # noqa: S101 - _EVENTS has no others
-                self._announcer.say_payment(event, row, customer, money_of(shares[row.id]))
+                self._announcer.say_payment(event, row, customer, money_of(row, shares[row.id]))
         return len(facts)
 
     async def _take(self) -> Sequence[tuple[type[Event], UUID]]:
