@@ -1,6 +1,6 @@
 """The few pages that customers and browsers see of billing: plain HTML, readable on a phone, without scripts."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from html import escape
@@ -9,6 +9,7 @@ from shared.rules.money import Money
 
 from billing.lines import Line, LineKind
 from billing.states import EstimateStatus
+from billing.totals import line_amounts
 
 STYLESHEET = "/public/billing.css"
 CSS = """
@@ -40,7 +41,7 @@ _WORDS = {
     EstimateStatus.ACCEPTED: "Accepted. Thank you: we will call you to set a date.",
     EstimateStatus.DECLINED: "Declined. Call us if you change your mind.",
     EstimateStatus.EXPIRED: "The day until which this price held has passed. You may still answer; we will confirm it.",
-    EstimateStatus.CLOSED: "Accepted and invoiced.",
+    EstimateStatus.CLOSED: "This estimate is closed. Call us if that is not what you expect.",
     EstimateStatus.DELETED: "This estimate was withdrawn. Call us for a new one.",
 }
 
@@ -78,6 +79,7 @@ class EstimatePage:
     tax: Money
     total: Money
     action: str | None
+    is_invoiced: bool = False
     notice: str | None = None
     bills: tuple[BillShown, ...] = ()
 
@@ -112,7 +114,7 @@ def estimate_page(shown: EstimatePage) -> str:
     parts = [
         f"{_letterhead(shown.business)}<h1>{escape(title)}</h1>",
         f'<p class="notice" role="alert">{escape(shown.notice)}</p>' if shown.notice else "",
-        f'<p class="status" role="status">{escape(_WORDS[shown.status])}</p>' if shown.status in _WORDS else "",
+        _status(shown),
         _until(shown.expires_on) if shown.action else "",
         _table(shown),
         _bills(shown.bills),
@@ -125,6 +127,13 @@ def _until(day: date | None) -> str:
     return f"<p>Valid until {_words_of(day)}.</p>" if day else ""
 
 
+def _status(shown: EstimatePage) -> str:
+    # Closed is also what the office closed by hand.
+    is_done = shown.status is EstimateStatus.CLOSED and shown.is_invoiced
+    words = "Accepted and invoiced." if is_done else _WORDS.get(shown.status)
+    return f'<p class="status" role="status">{escape(words)}</p>' if words else ""
+
+
 def _table(shown: EstimatePage) -> str:
     head = '<tr><th scope="col">Work</th><th scope="col">Quantity</th><th scope="col">Amount</th></tr>'
     sums = (("Subtotal", shown.subtotal), ("Tax", shown.tax), ("Total", shown.total))
@@ -133,12 +142,12 @@ def _table(shown: EstimatePage) -> str:
     return f"<table><thead>{head}</thead><tbody>{rows}</tbody><tfoot>{foot}</tfoot></table>"
 
 
-def _rows(lines: Iterable[Line], currency: str) -> Iterable[str]:
-    for line in lines:
+def _rows(lines: Sequence[Line], currency: str) -> Iterable[str]:
+    for line, cents in zip(lines, line_amounts(lines), strict=True):
         quantity = "" if line.quantity is None else format(line.quantity.normalize(), "f")
         sign = -1 if line.kind is LineKind.DISCOUNT else 1
-        is_words = line.kind is LineKind.TEXT and not line.amount_cents
-        amount = "" if is_words else str(Money(sign * line.amount_cents, currency))
+        is_words = line.kind is LineKind.TEXT and not cents
+        amount = "" if is_words else str(Money(sign * cents, currency))
         yield f"<tr><td>{escape(line.description)}</td><td>{escape(quantity)}</td><td>{escape(amount)}</td></tr>"
 
 

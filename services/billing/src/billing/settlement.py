@@ -1,7 +1,7 @@
 """What state an invoice is in: QuickBooks keeps none, it follows from the figures (reference, section 9.5)."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
 from billing.states import InvoiceStatus
@@ -37,3 +37,8 @@ def status_of(standing: Standing, today: date) -> InvoiceStatus:
 
 def company_day(now: datetime, zone: str) -> date:
     return now.astimezone(ZoneInfo(zone)).date()
+
+
+def company_midnight(day: date, zone: str) -> datetime:
+    """The instant at which a day begins where the company is."""
+    return datetime.combine(day, time(), ZoneInfo(zone)).astimezone(UTC)

@@ -1,6 +1,6 @@
 """What is told of an estimate that somebody closes or re-prices in QuickBooks."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from billing.models import Estimate
 
@@ -59,3 +59,18 @@ async def test_an_estimate_that_was_invoiced_before_it_was_first_read_is_told_of
     await office.connect()
     await office.settle()
     assert await standings(office) == [("sent", "closed", 1_000)]
+
+
+async def test_an_estimate_expires_with_its_last_day_where_the_company_is(connected: Office) -> None:
+    """In the evening in Boston it is tomorrow in Greenwich."""
+    ana = await connected.new_customer("Ana Lima")
+    made = await form(connected, "Estimate", ana["Id"], "10.00", ExpirationDate="2031-03-05")
+    await connected.settle()
+    await connected.advance(timedelta(days=2, hours=9))
+    await connected.settle()
+    row = await connected.one(Estimate)
+    assert (row.status, row.status_at) == ("expired", datetime(2031, 3, 6, 5, tzinfo=UTC))
+    # It is still the sixth there: somebody lets it hold until the end of the day.
+    await changed(connected, "Estimate", made, ExpirationDate="2031-03-06")
+    await connected.settle()
+    assert (await connected.one(Estimate)).status == "open"

@@ -10,7 +10,7 @@ import pytest
 from billing.models import Estimate, Invoice, Push, Term
 from billing.states import EstimateStatus
 
-from .books import changed, sold
+from .books import changed, form, sold
 from .office import Office
 from .sales import CONTACT, accepted, draft, item, post, refused_invoice
 
@@ -345,3 +345,17 @@ async def test_who_marks_it_accepted_at_the_new_price_may_invoice_that(connected
     await post(connected, f"quickbooks/writes/{mark['id']}/retry")
     invoice = await post(connected, "invoices", estimate_id=made["id"])
     assert invoice["subtotal"]["amount_cents"] == 999_900
+
+
+async def test_an_invoice_is_overdue_anew_where_its_last_day_is_moved_to_another_one_that_has_passed(
+    connected: Office,
+) -> None:
+    ana = await connected.new_customer("Ana Lima")
+    made = await form(connected, "Invoice", ana["Id"], "80.00", DueDate="2031-03-05")
+    await connected.settle()
+    await connected.advance(timedelta(days=10))
+    await connected.settle()
+    await changed(connected, "Invoice", made, DueDate="2031-03-10")
+    await connected.settle()
+    told = await connected.published("billing.invoice.overdue.v1")
+    assert [event["due_on"] for event in told] == ["2031-03-05", "2031-03-10"]

@@ -283,7 +283,7 @@ async def test_what_waited_too_long_for_its_turn_does_not_leave() -> None:
 
 async def test_nor_does_it_with_another_token_once_it_is_too_late() -> None:
     company = Company(401, TOKEN_XML)
-    soon = time.monotonic() + 1
+    soon = time.monotonic() + 2
     company.turns_come_at = [0, soon]
     assert isinstance(await company.refuses(replace(WRITE, not_after=soon - 0.01)), ProviderUnavailable)
     assert company.calls == 1

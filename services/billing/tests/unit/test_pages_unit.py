@@ -159,6 +159,17 @@ def test_words_and_an_address_of_somebody_elses_are_text_too() -> None:
     assert "http-equiv" not in plain.attributes
 
 
+def test_closed_is_called_invoiced_only_where_it_was() -> None:
+    closed = replace(SHOWN, status=EstimateStatus.CLOSED, action=None)
+    assert "Accepted" not in estimate_page(closed)
+    assert "Accepted and invoiced." in estimate_page(replace(closed, is_invoiced=True))
+
+
+def test_of_a_discount_in_percent_the_amount_is_shown() -> None:
+    lines = (*SHOWN.lines[:2], Line(LineKind.DISCOUNT, "Ten percent", percent=Decimal(10)))
+    assert "-$162.50" in estimate_page(replace(SHOWN, lines=lines))
+
+
 @pytest.mark.parametrize("status", list(EstimateStatus))
 def test_every_state_has_its_words_and_only_what_can_be_answered_asks(status: EstimateStatus) -> None:
     found = read(estimate_page(replace(SHOWN, status=status, action=None)))

@@ -1,6 +1,6 @@
 """The books as QuickBooks has them, with what we add: links, drafts, what was said to the customer."""
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -126,12 +126,9 @@ class Estimate(Base, Form):
     answer_note: Mapped[str | None]
 
     def move(self, target: EstimateStatus, *, now: datetime) -> None:
-        """Raises InvalidTransition. One expires with its last day, however much later that is noticed."""
+        """Raises InvalidTransition."""
         check_move(ESTIMATE_MOVES, self.status, target, what="estimate")
         self.status, self.status_at = target, now
-        if target is EstimateStatus.EXPIRED and self.expires_on is not None:
-            end = datetime.combine(self.expires_on + timedelta(days=1), time(), UTC)
-            self.status_at = min(now, end)
 
 
 class Invoice(Base, Form):

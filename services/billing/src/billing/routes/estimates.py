@@ -210,7 +210,7 @@ class Shown:
         return EstimateOut(
             **_fields(row, customer, await self._forms.shown_totals(row)),
             qb_id=row.qb_id,
-            lines=[LineOut.of(line, row.currency, items) for line in lines],
+            lines=LineOut.all_of(lines, row.currency, items),
             email=row.email,
             memo=row.memo,
             answered_by=row.answered_by,

@@ -1,5 +1,6 @@
 """What estimates and invoices look like on the wire."""
 
+from collections.abc import Sequence
 from typing import Annotated, Self
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from billing.models import Item, Push
 from billing.routes.schemas import Body, MoneyOut, Plain, Quantity, Text, UnitPrice, money
 from billing.services.forms import WantedLine
 from billing.states import PushKind, PushState
+from billing.totals import line_amounts
 
 
 class LineIn(Body):
@@ -42,7 +44,13 @@ class LineOut(BaseModel):
     is_taxable: bool
 
     @classmethod
-    def of(cls, line: Line, currency: str, items: dict[str, Item]) -> Self:
+    def all_of(cls, lines: Sequence[Line], currency: str, items: dict[str, Item]) -> list[Self]:
+        """What a discount in percent takes off follows from the others."""
+        amounts = line_amounts(lines)
+        return [cls._of(line, cents, currency, items) for line, cents in zip(lines, amounts, strict=True)]
+
+    @classmethod
+    def _of(cls, line: Line, cents: int, currency: str, items: dict[str, Item]) -> Self:
         item = items.get(line.item or "")
         return cls(
             kind=line.kind,
@@ -51,7 +59,7 @@ class LineOut(BaseModel):
             quantity=line.quantity,
             unit_price=line.unit_price,
             percent=line.percent,
-            amount=money(line.amount_cents, currency),
+            amount=money(cents, currency),
             is_taxable=line.is_taxable,
         )
 

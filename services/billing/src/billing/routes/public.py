@@ -20,7 +20,7 @@ from billing.pages import CSS, STYLESHEET, BillShown, Business, EstimatePage, es
 from billing.public_links import PublicLinks
 from billing.services.connections import ConnectionService
 from billing.services.estimates import ANSWERABLE, EstimateService, costs_otherwise
-from billing.services.paying import PayLinks, bills_of
+from billing.services.paying import PayLinks, bills_of, is_invoiced
 from billing.settings import Settings
 from billing.states import EstimateStatus
 
@@ -155,6 +155,7 @@ class CustomerPage:
             tax=Money(row.tax_cents, row.currency),
             total=Money(row.total_cents, row.currency),
             action=f"/public/estimates/{token}" if token and row.status in ANSWERABLE else None,
+            is_invoiced=await is_invoiced(self._uow.session, row.id),
             notice=notice,
             bills=await self._bills(row, token) if token else (),
         )

@@ -23,7 +23,7 @@ from billing.services.forms import FormService, WantedLine
 from billing.services.intents import IntentService
 from billing.services.marks import is_kept_up
 from billing.settings import Settings
-from billing.settlement import company_day
+from billing.settlement import company_day, company_midnight
 from billing.states import EstimateStatus, PushKind, Source
 
 _MOST = 500
@@ -288,7 +288,8 @@ class EstimateService:
             # The day has to have passed where the company is; UTC is ahead of it.
             if row.expires_on and row.expires_on < company_day(self._uow.now, zone):
                 before = self._announcer.standing_of_estimate(row)
-                row.move(EstimateStatus.EXPIRED, now=self._uow.now)
+                # With its last day, however much later that is noticed.
+                row.move(EstimateStatus.EXPIRED, now=company_midnight(row.expires_on + timedelta(days=1), zone))
                 self._announcer.estimate_moved(row, before, customer)
                 done += 1
         return done

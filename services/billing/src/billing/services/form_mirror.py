@@ -1,7 +1,7 @@
 """The mirror of estimates, invoices and credit memos: what they say there, and what that changes for others."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, time
+from datetime import date, datetime, time
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -39,6 +39,7 @@ class FormMirror:
         rows = await self._forms(Estimate, seen, rows)
         answered = await self._being_marked([row.id for row in rows.values()])
         zone = await self._zone(realm_id)
+        today = company_day(self._uow.now, zone)
         for one in seen:
             row = rows.get(one.id)
             if not isinstance(one, EstimateSeen):
@@ -56,7 +57,7 @@ class FormMirror:
             before = self._announcer.standing_of_estimate(row)
             self._fill(row, one, customers[one.customer])
             row.expires_on = one.expires_on
-            self._fill_status(row, one, at, is_answered=row.id in answered)
+            self._fill_status(row, one, at, today=today, is_answered=row.id in answered)
             if not before.is_written and row.id in answered and row.status is EstimateStatus.ACCEPTED:
                 # Accepted before QuickBooks had it: at what QuickBooks makes of it.
                 row.accepted_cents = row.total_cents
@@ -72,12 +73,12 @@ class FormMirror:
             at = datetime.fromisoformat(seen.updated_at)
         return min(at, self._uow.now)
 
-    def _fill_status(self, row: Estimate, seen: EstimateSeen, at: datetime, *, is_answered: bool) -> None:
+    def _fill_status(self, row: Estimate, seen: EstimateSeen, at: datetime, *, today: date, is_answered: bool) -> None:
         """`is_answered`: here, and QuickBooks is still to be told; only an invoice says more than that."""
         if is_answered and seen.status is not EstimateStatus.CLOSED:
             return
         # QuickBooks knows no expiry: an expired one is still pending there.
-        is_over = row.status is EstimateStatus.EXPIRED and not _is_later(row, self._uow)
+        is_over = row.status is EstimateStatus.EXPIRED and not _is_later(row, today)
         if seen.status is EstimateStatus.OPEN and is_over:
             return
         if seen.status is not row.status:
@@ -124,6 +125,8 @@ class FormMirror:
             else:
                 before = self._announcer.standing_of_invoice(row)
             self._fill(row, one, customers[one.customer])
+            if row.due_on != one.due_on:
+                row.overdue_at = None  # It is overdue since another day, or not yet.
             row.balance_cents, row.due_on, row.is_voided = one.balance_cents, one.due_on, one.is_voided
             row.term_id = terms.get(one.term or "")
             kept = row.estimate_id if row.source is Source.CRM else None
@@ -139,8 +142,6 @@ class FormMirror:
         is_paid = row.total_cents > 0 and row.balance_cents <= 0 and not row.is_voided
         if not is_paid:
             row.paid_at = row.paid_on = None
-            if row.due_on is None or row.due_on >= company_day(self._uow.now, zone):
-                row.overdue_at = None
         elif row.paid_at is None:
             # Of one that was paid before we first saw it, the last change is the best that is known.
             row.paid_at = datetime.fromisoformat(seen.updated_at) if is_first and seen.updated_at else self._uow.now
@@ -204,6 +205,6 @@ class FormMirror:
         return await self._uow.session.scalar(select(Connection.zone).where(Connection.realm_id == realm_id)) or "UTC"
 
 
-def _is_later(row: Estimate, uow: UnitOfWork) -> bool:
+def _is_later(row: Estimate, today: date) -> bool:
     """Whether somebody gave the estimate a later last day since it expired."""
-    return row.expires_on is None or row.expires_on >= uow.now.date()
+    return row.expires_on is None or row.expires_on >= today

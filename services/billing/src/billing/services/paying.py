@@ -53,6 +53,12 @@ async def bills_of(session: AsyncSession, estimate_id: UUID) -> Sequence[Bill]:
     return [_bill(row, company) for row, company in rows if _is_owed(row)]
 
 
+async def is_invoiced(session: AsyncSession, estimate_id: UUID) -> bool:
+    """Whether an invoice of this estimate stands in QuickBooks."""
+    stands = _billed(estimate_id).where(Invoice.qb_id.is_not(None), ~Invoice.is_deleted, ~Invoice.is_voided)
+    return await session.scalar(stands.limit(1)) is not None
+
+
 def _billed(estimate_id: UUID) -> Select[Any]:
     """The invoices of an estimate that its customer is to pay: in QuickBooks, one may be made somebody else's."""
     return (
