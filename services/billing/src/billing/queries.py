@@ -187,6 +187,15 @@ def price_book(realm_id: str, *, q: str | None, is_active: bool) -> Select[Item]
     return found
 
 
+def invoices_of(estimate_id: UUID) -> Select[Invoice]:
+    """Those of an estimate that count: neither voided nor deleted; oldest first."""
+    return (
+        select(Invoice)
+        .where(Invoice.estimate_id == estimate_id, ~Invoice.is_voided, ~Invoice.is_deleted)
+        .order_by(Invoice.created_at, Invoice.id)
+    )
+
+
 def terms(realm_id: str) -> Select[Term]:
     """Those that an invoice may have."""
     return select(Term).where(Term.realm_id == realm_id, Term.is_active)

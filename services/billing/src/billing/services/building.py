@@ -6,15 +6,23 @@ from sqlalchemy import select
 
 from billing import documents
 from billing.clashes import CustomerEdit
+from billing.errors import PartsChanged
+from billing.lines import read_lines
 from billing.models import Connection, Customer, Estimate, Invoice, Push, Term
 from billing.models.books import Form
+from billing.parts import Part, billed_cents, changed_words
+from billing.queries import invoices_of
 from billing.services.mirrored import customer_now
 from billing.settlement import company_day
-from billing.states import EstimateStatus, PushKind, Source
+from billing.states import EstimateStatus, InvoicePart, PushKind, Source
 
 
 class NotReady(AppError):
     """An intent that cannot be written as things stand: its sentence says what to mend."""
+
+
+def part_of(invoice: Invoice) -> Part:
+    return Part(invoice.shares, read_lines(invoice.lines))
 
 
 class DocumentBuilder:
@@ -41,6 +49,7 @@ class DocumentBuilder:
         customer = await self._customer_of(target)
         if isinstance(target, Invoice):
             await self._check_not_invoiced(target)
+            await self._check_parts(target)
         if isinstance(target, Estimate):
             return documents.estimate(target, customer)
         estimate = await self._completed_estimate(target)
@@ -84,6 +93,15 @@ class DocumentBuilder:
                 " one and try again.",
                 code="invoiced_in_quickbooks",
             )
+
+    async def _check_parts(self, invoice: Invoice) -> None:
+        """Raises NotReady where this part, or an earlier one, is none of the estimate's lines any more."""
+        if invoice.estimate_id is None or invoice.part is InvoicePart.FULL:
+            return
+        estimate = await self._uow.session.get_one(Estimate, invoice.estimate_id)
+        rows = (await self._uow.session.scalars(invoices_of(estimate.id))).all()
+        if billed_cents(read_lines(estimate.lines), [part_of(row) for row in rows]) is None:
+            raise NotReady(changed_words(estimate.number, (row.number for row in rows)), code=PartsChanged.code)
 
     async def _completed_estimate(self, invoice: Invoice) -> str | None:
         """The estimate that QuickBooks is to close with this invoice: the one of which all is billed there by then.

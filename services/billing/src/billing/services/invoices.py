@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from itertools import zip_longest
 from uuid import UUID
 
 from shared.database import Begin, UnitOfWork
@@ -16,8 +15,10 @@ from sqlalchemy import select
 from billing.errors import AlreadyInvoiced, NoEmailAddress, NothingLeft, NotWritten, PartsChanged, PriceChanged
 from billing.lines import Line, read_lines, share_of, store_lines
 from billing.models import Connection, Customer, Estimate, Invoice, Term
-from billing.queries import terms
+from billing.parts import billed_cents, changed_words
+from billing.queries import invoices_of, terms
 from billing.services.announcing import Announcer
+from billing.services.building import part_of
 from billing.services.connections import ConnectionService
 from billing.services.estimates import EstimateService
 from billing.services.forms import FormService
@@ -159,7 +160,11 @@ class InvoiceService:
         if any(invoice.part is InvoicePart.FULL for invoice in earlier):
             raise AlreadyInvoiced("This estimate is invoiced in full already.", invoice_id=str(earlier[0].id))
         amounts = line_amounts(lines)
-        billed = _billed(estimate, lines, earlier)
+        if earlier and sum(invoice.subtotal_cents for invoice in earlier) >= estimate.subtotal_cents:
+            raise NothingLeft("Everything of this estimate is invoiced already.")
+        billed = billed_cents(lines, [part_of(invoice) for invoice in earlier])
+        if billed is None:
+            raise PartsChanged(changed_words(estimate.number, (invoice.number for invoice in earlier)))
         left = [amount - done for amount, done in zip(amounts, billed, strict=True)]
         if not any(left):
             raise NothingLeft("Everything of this estimate is invoiced already.")
@@ -171,12 +176,7 @@ class InvoiceService:
 
     async def of_estimate(self, estimate_id: UUID) -> Sequence[Invoice]:
         """Those that count: neither voided nor deleted."""
-        rows = await self._uow.session.scalars(
-            select(Invoice)
-            .where(Invoice.estimate_id == estimate_id, ~Invoice.is_voided, ~Invoice.is_deleted)
-            .order_by(Invoice.created_at, Invoice.id)
-        )
-        return rows.all()
+        return (await self._uow.session.scalars(invoices_of(estimate_id))).all()
 
     async def send(self, invoice_id: UUID, *, to: str | None, by: str) -> Invoice:
         """E-mail it.
@@ -213,7 +213,7 @@ class InvoiceService:
             select(Invoice, Customer, Connection.zone)
             .join(Customer, Customer.id == Invoice.customer_id)
             .join(Connection, Connection.realm_id == Invoice.realm_id)
-            .where(Invoice.balance_cents > 0, Invoice.overdue_at.is_(None), Invoice.due_on < self._uow.now.date())
+            .where(Invoice.balance_cents > 0, Invoice.overdue_at.is_(None), Invoice.due_on <= self._uow.now.date())
             .where(Invoice.qb_id.is_not(None), is_kept_up(Invoice.realm_id, "Invoice", self._uow.now))
             .order_by(Invoice.due_on)
             .limit(_MOST)
@@ -225,27 +225,6 @@ class InvoiceService:
                 self._announcer.invoice_overdue(row, customer)
                 done += 1
         return done
-
-
-def _billed(estimate: Estimate, lines: Sequence[Line], earlier: Sequence[Invoice]) -> list[int]:
-    """Cents of each line that earlier invoices bill.
-
-    Raises PartsChanged where that cannot be said: the lines are others by now, or the invoices say something else.
-    """
-    shares = zip_longest(*(invoice.shares for invoice in earlier), fillvalue=0)
-    billed = [sum(cents) for cents in shares]
-    billed += [0] * (len(lines) - len(billed))
-    fits = not any(billed[len(lines) :]) and all(
-        min(0, amount) <= done <= max(0, amount) for amount, done in zip(line_amounts(lines), billed, strict=False)
-    )
-    in_books = sum(invoice.subtotal_cents for invoice in earlier)
-    if not fits or compute_totals(share_of(lines, billed[: len(lines)], ""), None).subtotal != in_books:
-        numbers = ", ".join(str(invoice.number) for invoice in earlier)
-        raise PartsChanged(
-            f"What was billed of {estimate.number} before ({numbers}) is no part of its lines any more: one of them was"
-            " changed in QuickBooks. Bill the rest there, or void what was billed and bill all of it anew."
-        )
-    return billed[: len(lines)]
 
 
 def _prefix(new: NewInvoice, estimate: Estimate) -> str:
