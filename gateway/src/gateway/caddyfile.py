@@ -19,6 +19,9 @@ _KEPT = "header >Cache-Control no-cache"
 # From CRM_PORT_BASE, on one machine.
 OFFSETS = {"contacts": 10, "campaigns": 20, "messaging": 30, "billing": 40, "gateway": 50}
 
+_ASKED_AGAIN = 'header >Cache-Control "private, no-cache"'
+"""Of what programs fetch again and again, such as calendars: whoever fetched it asks whether it still holds."""
+
 
 @dataclass(frozen=True)
 class Edge:
@@ -142,6 +145,7 @@ def _public_routes(declared: list[Operation], edge: Edge) -> list[str]:
             f"handle {name} {{",
             # What lies there are pages of ours, with a stylesheet and forms.
             *(["\timport page_headers"] if one.path.startswith("/public/") else []),
+            *([f"\t{_ASKED_AGAIN}"] if one.method == "get" and not one.is_page else []),
             "\timport nobody",
             f"\timport to_{_side(one.service)} {edge.upstreams[one.service]}",
             "}",

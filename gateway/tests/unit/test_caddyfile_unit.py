@@ -56,6 +56,15 @@ def test_uploads_have_their_own_limit() -> None:
     assert "max_size 1MiB" in text
 
 
+def test_what_programs_fetch_again_may_be_kept_if_they_ask_whether_it_holds() -> None:
+    feed = document(
+        ("get", "/public/calendars/{token}.ics", None), responses={"200": {"content": {"text/calendar": {}}}}
+    )
+    assert 'header >Cache-Control "private, no-cache"' in render(EDGE, {"billing": feed})
+    page = document(("get", "/public/orders/{id}", None), responses={"200": {"content": {"text/html": {}}}})
+    assert "private, no-cache" not in render(EDGE, {"billing": page})
+
+
 def test_pages_behind_a_sign_in_have_the_policy_of_pages() -> None:
     page = document(("get", "/api/v1/orders/{id}", "orders:read"), responses={"200": {"content": {"text/html": {}}}})
     text = render(EDGE, {"billing": page})
