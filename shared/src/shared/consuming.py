@@ -28,6 +28,7 @@ from shared.errors import Conflict, NotFound, ProviderUnavailable, ServiceUnavai
 from shared.events.envelope import Envelope, Event
 from shared.failpoints import failpoint
 from shared.ids import uuid7
+from shared.log import said_of
 
 log = structlog.get_logger(__name__)
 
@@ -150,7 +151,7 @@ class Consumer:
             if len(messages) == 1:
                 await self._put_off(messages[0], error)
                 return
-            log.info("consumer.batch_split", stream=self._puller.stream, size=len(messages), error=repr(error))
+            log.info("consumer.batch_split", stream=self._puller.stream, size=len(messages), error=said_of(error))
             for message in messages:
                 await self._settle([message])
         else:
@@ -167,7 +168,7 @@ class Consumer:
                 await message.ack()
             await messages[-1].ack_sync(timeout=10)
         except Exception as error:  # noqa: BLE001 - the effect is committed; whatever happened here is repeated
-            log.warning("consumer.ack_lost", stream=self._puller.stream, error=repr(error))
+            log.warning("consumer.ack_lost", stream=self._puller.stream, error=said_of(error))
 
     async def _apply(self, messages: Sequence[Msg]) -> None:
         """All effects of the batch in one transaction."""
@@ -190,7 +191,7 @@ class Consumer:
         if not is_poison:
             # An explicit delay: a bare nak is redelivered at once, whatever the consumer's backoff says.
             await message.nak(delay=min(self._retry_seconds * 2 ** min(tries, 10), MAX_DELAY_SECONDS))
-            log.warning("consumer.put_off", stream=self._puller.stream, tries=tries, error=repr(error))
+            log.warning("consumer.put_off", stream=self._puller.stream, tries=tries, error=said_of(error))
             return
         await self._bury(message, error, tries)
         await message.term()
@@ -214,7 +215,7 @@ class Consumer:
                     "type": message.subject,
                     "event_id": (message.headers or {}).get("Nats-Msg-Id"),
                     "payload": message.data,
-                    "error": repr(error)[:2000],
+                    "error": said_of(error, 2000),
                     "tries": tries,
                     "at": wall_now(),
                 },

@@ -12,7 +12,7 @@ import structlog
 
 _DETAIL = re.compile(r"DETAIL:.*?(?=\n\[SQL|\n\nThe above exception|\n\nDuring handling|\Z)", re.DOTALL)
 """What PostgreSQL says of a refused row: the row itself."""
-_ARGUMENT = re.compile(r"(invalid input for query argument \$\d+).*?(?=\n|\\n|\Z)")
+_ARGUMENT = re.compile(r"(invalid input for query argument \$\d+).*?(?=\n|\\n\[SQL|\Z)")
 """What asyncpg says of a value that it cannot send: the value's beginning."""
 _PHONE = re.compile(r"\+?1?\d{10,14}\b")
 
@@ -27,9 +27,9 @@ def without_rows(text: str) -> str:
     return _ARGUMENT.sub(r"\1", _DETAIL.sub("DETAIL: (left out)", text))
 
 
-def said_of(error: BaseException) -> str:
+def said_of(error: BaseException, most: int = 500) -> str:
     """An error in short, to be kept beside what it befell: without the values of a refused row."""
-    return without_rows(repr(error))[:500]
+    return without_rows(repr(error))[:most]
 
 
 def _mask(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -37,6 +37,9 @@ def test_of_a_refused_row_the_rule_is_logged_and_not_the_row() -> None:
 def test_nor_is_the_value_that_could_not_be_sent() -> None:
     said = without_rows("invalid input for query argument $3: 'Ana Lima \\ud83d' (no such character)\n[SQL: UPDATE x]")
     assert said == "invalid input for query argument $3\n[SQL: UPDATE x]"
+    assert "Lima" not in said_of(ValueError("invalid input for query argument $1: 'Call\nAna Lima'"))
+    inner = repr("invalid input for query argument $1: 'Call\\nAna Lima' (half an emoji)")
+    assert "Lima" not in without_rows(inner)
 
 
 def test_what_is_kept_of_an_error_is_short_and_names_no_row() -> None:

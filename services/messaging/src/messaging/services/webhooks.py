@@ -14,6 +14,7 @@ from shared.database_errors import translate_database_error
 from shared.errors import InvalidTransition, NotFound, ServiceUnavailable
 from shared.failpoints import failpoint
 from shared.ids import uuid7
+from shared.log import said_of
 from sqlalchemy import or_, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -209,7 +210,7 @@ class WebhookProcess:
         if len(deliveries) == 1:
             await self._put_off(deliveries[0], error)
             return
-        log.info("webhook.batch_split", size=len(deliveries), error=repr(error))
+        log.info("webhook.batch_split", size=len(deliveries), error=said_of(error))
         for delivery in deliveries:
             try:
                 async with self._begin() as tx:
@@ -228,7 +229,7 @@ class WebhookProcess:
                 return
             # What others hold or an absent database does not use up the delivery's chances.
             fresh.attempts += not _is_passing(error)
-            fresh.error = repr(error)[:1000]
+            fresh.error = said_of(error, 1000)
             fresh.next_attempt_at = wall_now() + timedelta(seconds=self._retry * 2**fresh.attempts)
             if fresh.attempts >= MAX_ATTEMPTS:
                 fresh.state = DeliveryState.FAILED
