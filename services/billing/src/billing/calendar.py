@@ -40,7 +40,7 @@ class Entry:
     minutes: int
     is_cancelled: bool
     changed_at: datetime
-    """When the visit or its job was last changed."""
+    """When the visit, its job or its person was last changed."""
     title: str
     contact_name: str | None
     phone: str | None

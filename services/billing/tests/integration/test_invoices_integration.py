@@ -1,16 +1,17 @@
 """Invoices: made of an accepted estimate once or in parts, sent, paid, voided, due."""
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import pytest
-from billing.models import Estimate, Invoice, Push, Term
+from billing.models import Connection, Estimate, Invoice, Push, Term
 from billing.states import EstimateStatus
+from sqlalchemy import update
 
-from .books import changed, form, sold
+from .books import changed, execute, form, sold
 from .office import Office
 from .sales import CONTACT, accepted, draft, item, post, refused_invoice
 
@@ -359,3 +360,17 @@ async def test_an_invoice_is_overdue_anew_where_its_last_day_is_moved_to_another
     await connected.settle()
     told = await connected.published("billing.invoice.overdue.v1")
     assert [event["due_on"] for event in told] == ["2031-03-05", "2031-03-10"]
+
+
+async def test_an_invoice_is_overdue_once_its_last_day_is_over_where_the_company_is(connected: Office) -> None:
+    """In Auckland it is tomorrow long before it is so in Greenwich."""
+    await execute(connected, update(Connection).values(zone="Pacific/Auckland"))
+    ana = await connected.new_customer("Ana Lima")
+    await form(connected, "Invoice", ana["Id"], "80.00", DueDate="2031-03-05")
+    await connected.settle()
+    await connected.set_clock(datetime(2031, 3, 5, 10, tzinfo=UTC))
+    await connected.settle()
+    assert await connected.published("billing.invoice.overdue.v1") == []
+    await connected.set_clock(datetime(2031, 3, 5, 12, tzinfo=UTC))
+    await connected.settle()
+    assert len(await connected.published("billing.invoice.overdue.v1")) == 1

@@ -155,7 +155,7 @@ class CustomerPage:
             tax=Money(row.tax_cents, row.currency),
             total=Money(row.total_cents, row.currency),
             action=f"/public/estimates/{token}" if token and row.status in ANSWERABLE else None,
-            is_invoiced=await is_invoiced(self._uow.session, row.id),
+            is_invoiced=await is_invoiced(self._uow.session, row),
             notice=notice,
             bills=await self._bills(row, token) if token else (),
         )

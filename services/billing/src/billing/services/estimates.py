@@ -277,15 +277,15 @@ class EstimateService:
             select(Estimate, Customer, Connection.zone)
             .join(Customer, Customer.id == Estimate.customer_id)
             .join(Connection, Connection.realm_id == Estimate.realm_id)
-            .where(Estimate.status == EstimateStatus.OPEN, Estimate.expires_on < self._uow.now.date())
+            .where(Estimate.status == EstimateStatus.OPEN, Estimate.expires_on <= self._uow.now.date())
             .where(is_kept_up(Estimate.realm_id, "Estimate", self._uow.now))
-            .order_by(Estimate.id)
+            .order_by(Estimate.expires_on, Estimate.id)
             .limit(_MOST)
             .with_for_update(of=Estimate, skip_locked=True)
         )
         done = 0
         for row, customer, zone in found.all():
-            # The day has to have passed where the company is; UTC is ahead of it.
+            # The day has to have passed where the company is.
             if row.expires_on and row.expires_on < company_day(self._uow.now, zone):
                 before = self._announcer.standing_of_estimate(row)
                 # With its last day, however much later that is noticed.

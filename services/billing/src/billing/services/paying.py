@@ -53,10 +53,13 @@ async def bills_of(session: AsyncSession, estimate_id: UUID) -> Sequence[Bill]:
     return [_bill(row, company) for row, company in rows if _is_owed(row)]
 
 
-async def is_invoiced(session: AsyncSession, estimate_id: UUID) -> bool:
-    """Whether an invoice of this estimate stands in QuickBooks."""
-    stands = _billed(estimate_id).where(Invoice.qb_id.is_not(None), ~Invoice.is_deleted, ~Invoice.is_voided)
-    return await session.scalar(stands.limit(1)) is not None
+async def is_invoiced(session: AsyncSession, estimate: Estimate) -> bool:
+    """Whether invoices in QuickBooks bill all of this estimate."""
+    rows = await session.scalars(
+        _billed(estimate.id).where(Invoice.qb_id.is_not(None), ~Invoice.is_deleted, ~Invoice.is_voided)
+    )
+    billed = [row.subtotal_cents for row in rows]
+    return bool(billed) and sum(billed) >= estimate.subtotal_cents
 
 
 def _billed(estimate_id: UUID) -> Select[Any]:

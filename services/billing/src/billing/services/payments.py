@@ -199,7 +199,8 @@ def _signature(shares: Sequence[Application]) -> list[tuple[UUID | None, UUID | 
 
 def _standing(row: Payment, shares: Sequence[Application]) -> tuple[object, ...]:
     gone = (row.is_voided, row.is_deleted)
-    return (row.customer_id, row.amount_cents, row.currency, row.received_on, row.reference, gone, _signature(shares))
+    money = (row.amount_cents, row.unapplied_cents, row.currency)
+    return (row.customer_id, money, row.received_on, row.reference, gone, _signature(shares))
 
 
 def _event(row: Payment, *, is_new: bool, was_money: int) -> type[PaymentMoved] | None:
