@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
-from billing.lines import Line, LineKind, share_of
+from billing.lines import Line, LineKind, read_lines, share_of
+from billing.models import Invoice
 from billing.totals import line_amounts
 
 
@@ -13,6 +15,10 @@ class Part:
 
     shares: Sequence[int]
     lines: Sequence[Line]
+
+    @classmethod
+    def of(cls, invoice: Invoice) -> Self:
+        return cls(invoice.shares, read_lines(invoice.lines))
 
 
 def billed_cents(lines: Sequence[Line], parts: Iterable[Part]) -> list[int] | None:

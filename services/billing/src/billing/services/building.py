@@ -2,7 +2,6 @@
 
 from shared.database import UnitOfWork
 from shared.errors import AppError
-from sqlalchemy import select
 
 from billing import documents
 from billing.clashes import CustomerEdit
@@ -19,10 +18,6 @@ from billing.states import EstimateStatus, InvoicePart, PushKind, Source
 
 class NotReady(AppError):
     """An intent that cannot be written as things stand: its sentence says what to mend."""
-
-
-def part_of(invoice: Invoice) -> Part:
-    return Part(invoice.shares, read_lines(invoice.lines))
 
 
 class DocumentBuilder:
@@ -76,15 +71,11 @@ class DocumentBuilder:
 
     async def _check_not_invoiced(self, invoice: Invoice) -> None:
         """Raises NotReady where somebody has invoiced the estimate in QuickBooks meanwhile."""
+        if invoice.estimate_id is None:
+            return
         theirs = await self._uow.session.scalar(
-            select(Invoice)
-            .where(
-                Invoice.estimate_id == invoice.estimate_id,
-                Invoice.id != invoice.id,
-                Invoice.source == Source.QUICKBOOKS,
-                ~Invoice.is_voided,
-                ~Invoice.is_deleted,
-            )
+            invoices_of(invoice.estimate_id)
+            .where(Invoice.id != invoice.id, Invoice.source == Source.QUICKBOOKS)
             .limit(1)
         )
         if theirs is not None:
@@ -100,7 +91,7 @@ class DocumentBuilder:
             return
         estimate = await self._uow.session.get_one(Estimate, invoice.estimate_id)
         rows = (await self._uow.session.scalars(invoices_of(estimate.id))).all()
-        if billed_cents(read_lines(estimate.lines), [part_of(row) for row in rows]) is None:
+        if billed_cents(read_lines(estimate.lines), map(Part.of, rows)) is None:
             raise NotReady(changed_words(estimate.number, (row.number for row in rows)), code=PartsChanged.code)
 
     async def _completed_estimate(self, invoice: Invoice) -> str | None:
@@ -111,9 +102,6 @@ class DocumentBuilder:
         if invoice.estimate_id is None:
             return None
         estimate = await self._uow.session.get_one(Estimate, invoice.estimate_id)
-        written = await self._uow.session.scalars(
-            select(Invoice.subtotal_cents).where(
-                Invoice.estimate_id == estimate.id, Invoice.qb_id.is_not(None), ~Invoice.is_voided, ~Invoice.is_deleted
-            )
-        )
-        return estimate.qb_id if sum(written) + invoice.subtotal_cents >= estimate.subtotal_cents else None
+        rows = await self._uow.session.scalars(invoices_of(estimate.id).where(Invoice.qb_id.is_not(None)))
+        written = sum(row.subtotal_cents for row in rows)
+        return estimate.qb_id if written + invoice.subtotal_cents >= estimate.subtotal_cents else None

@@ -15,10 +15,9 @@ from sqlalchemy import select
 from billing.errors import AlreadyInvoiced, NoEmailAddress, NothingLeft, NotWritten, PartsChanged, PriceChanged
 from billing.lines import Line, read_lines, share_of, store_lines
 from billing.models import Connection, Customer, Estimate, Invoice, Term
-from billing.parts import billed_cents, changed_words
+from billing.parts import Part, billed_cents, changed_words
 from billing.queries import invoices_of, terms
 from billing.services.announcing import Announcer
-from billing.services.building import part_of
 from billing.services.connections import ConnectionService
 from billing.services.estimates import EstimateService
 from billing.services.forms import FormService
@@ -162,7 +161,7 @@ class InvoiceService:
         amounts = line_amounts(lines)
         if earlier and sum(invoice.subtotal_cents for invoice in earlier) >= estimate.subtotal_cents:
             raise NothingLeft("Everything of this estimate is invoiced already.")
-        billed = billed_cents(lines, [part_of(invoice) for invoice in earlier])
+        billed = billed_cents(lines, map(Part.of, earlier))
         if billed is None:
             raise PartsChanged(changed_words(estimate.number, (invoice.number for invoice in earlier)))
         left = [amount - done for amount, done in zip(amounts, billed, strict=True)]
