@@ -163,7 +163,7 @@ class PullProcess:
         names them, as if QuickBooks had told of it.
         """
         entity = entity_of(name)
-        again = {row.id for row in page.rows if names_any(entity, row, lacking)}
+        again = {row.id for row in page.rows if names_any(entity, row, lacking)} if lacking else set[str]()
         try:
             return await self.store(realm_id, name, replace(page, again=again))
         except Exception as error:
