@@ -16,17 +16,11 @@ from shared.events.contacts import ContactErased
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from .customers import ANA
 from .office import Office
 from .sales import post
 from .test_drafts_integration import discard
 
-ANA: dict[str, Any] = {
-    "first_name": "Ana",
-    "last_name": "Lima",
-    "phones": ["+16175550142"],
-    "emails": ["ana@example.com"],
-    "address": {"street": "12 Elm St", "city": "Quincy", "state": "MA", "zip": "02169"},
-}
 TOLD = ("ana", "lima", "6175550142", "elm st", "quincy", "02169", "her mat")
 """What tells who it was, in lower case."""
 WRITES = "quickbooks/writes"

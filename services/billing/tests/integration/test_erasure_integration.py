@@ -22,16 +22,10 @@ from shared.events.contacts import ContactChanged, ContactErased, ContactItem, C
 from sqlalchemy import delete, update
 
 from .conftest import NOON
+from .customers import ANA
 from .office import REALM, Office
 
 JOBS = "/api/v1/jobs"
-ANA: dict[str, Any] = {
-    "first_name": "Ana",
-    "last_name": "Lima",
-    "phones": ["+16175550142"],
-    "emails": ["ana@example.com"],
-    "address": {"street": "12 Elm St", "city": "Quincy", "state": "MA", "zip": "02169"},
-}
 BEN: dict[str, Any] = {"first_name": "Ben", "last_name": "Cole", "phones": ["+16175550143"]}
 VISIT = NewVisit(VisitKind.REPAIR, NOON + timedelta(days=1), 90, notes="The key is under Ana's mat")
 
